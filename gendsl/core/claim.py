@@ -14,7 +14,7 @@ The lowering makes these beside the graph, over the same builder. What always ho
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 
 from gendsl.ir.graph import Node
@@ -265,4 +265,3 @@ class Claim:
     variables: tuple[Variable, ...] = ()
     any_nets: tuple[str, ...] = ()
     subject: str = ""
-    conditions: tuple[tuple[str, Dim, Dim], ...] = field(default=())
