@@ -1,0 +1,1 @@
+"""The graph: ops, hash-consed nodes, text form, reference evaluator, plans."""

@@ -1,0 +1,37 @@
+"""The joint graph of one training step: losses, gradients, optimizer, states and EMA as nodes.
+
+Keys of values name what they are: "param:encoder.h.w" (stored value), "slot:m:encoder.h.w"
+(optimizer state), "state:NAME", "ema:encoder.h.w" (shadow weights). Everything that a step reads
+besides data, hyperparameters, noise and the step number is one of these; `updates` gives their
+after-step values, all computed from the before-step ones except across several `step` lines, where
+a later line sees the updates of the earlier ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gendsl.ir.graph import Builder, Node
+
+
+@dataclass(frozen=True)
+class OptimizerGroup:
+    """What a target needs to replace the update nodes of one step line by a fused kernel that is
+    equal to them: the parameter keys with their (clipped) gradient nodes, and the rule's numbers."""
+
+    rule: str
+    options: Mapping[str, float]
+    lr: Node
+    parameters: tuple[str, ...]
+    gradients: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class StepGraph:
+    """One training step. `metrics` are scalar nodes by dotted name: "neg_elbo", "neg_elbo.kl"."""
+
+    builder: Builder = field(repr=False)
+    metrics: Mapping[str, Node]
+    updates: Mapping[str, Node]
+    groups: tuple[OptimizerGroup, ...] = ()

@@ -1,0 +1,1 @@
+"""The primitive ops, one class each. Importing this package registers all of them."""

@@ -1,0 +1,1 @@
+"""Source text: files, spans, and line/column arithmetic."""

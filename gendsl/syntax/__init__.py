@@ -1,0 +1,1 @@
+"""Concrete syntax: the AST, the parser with recovery, and the formatter."""

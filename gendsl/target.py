@@ -1,0 +1,68 @@
+"""What a compilation target offers the rest of gendsl, and how targets are found.
+
+A target turns nodes with bound sizes into an executable with readable source. Values cross this
+boundary as numpy arrays by key (see `gendsl.ir.step`), so nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gendsl.ir.graph import Node
+from gendsl.ir.step import StepGraph
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gendsl.run.noise import Noise
+
+    Array = np.ndarray[Any, Any]
+
+
+class CompiledStep(Protocol):
+    """A training step that owns its parameters, slots, states and EMA weights."""
+
+    source: str
+
+    def load(self, values: Mapping[str, Array]) -> None:
+        """Set every owned value by key (exactly the keys of `StepGraph.updates`)."""
+
+    def run(self, batch: Mapping[str, Array], hypers: Mapping[str, float], noise: Noise) -> None:
+        """One step at number `noise.step`; `batch` maps data field names to arrays."""
+
+    def metrics(self) -> dict[str, float]:
+        """Metrics of the last `run` (this waits for the device)."""
+
+    def values(self) -> dict[str, Array]:
+        """Copies of every owned value by key."""
+
+
+class CompiledFunction(Protocol):
+    """Pure outputs by name: a sampler, an evaluation, a picture, initial values."""
+
+    source: str
+
+    def run(
+        self,
+        values: Mapping[str, Array],
+        batch: Mapping[str, Array],
+        hypers: Mapping[str, float],
+        noise: Noise,
+    ) -> dict[str, Array]:
+        """`values` by "param:PATH" / "state:NAME"; `batch` by data field or argument name."""
+
+
+class Target(Protocol):
+    """A backend: `gendsl.targets` entry points, or the built-in names as fallback."""
+
+    name: str
+
+    def unavailable(self) -> str | None:
+        """None when it can run here, else the reason and the fix (E0901)."""
+
+    def compile_step(self, step: StepGraph, sizes: Mapping[str, int]) -> CompiledStep: ...
+
+    def compile_function(
+        self, outputs: Mapping[str, Node], sizes: Mapping[str, int]
+    ) -> CompiledFunction: ...
