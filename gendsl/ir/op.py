@@ -8,7 +8,7 @@ that nothing is missing, so an op without an answer, a docstring or with a taken
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -130,6 +130,11 @@ class Op(ABC):
 
         Raises `NotDifferentiable` where a real input has no derivative rule.
         """
+
+    @classmethod
+    def samples(cls) -> Iterable[tuple[Op, tuple[NodeType, ...]]]:
+        """Instances with operand types (over named sizes) that the contract tests run."""
+        return ()
 
     def attributes(self) -> Mapping[str, Any]:
         """The op's fields by name, in order."""
