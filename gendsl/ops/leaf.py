@@ -114,7 +114,7 @@ class Iota(Leaf):
         return np.arange(self.size.size(env.sizes), dtype=np.int64)
 
 
-INPUT_KINDS = ("data", "param", "state", "hyper", "argument", "step", "slot")
+INPUT_KINDS = ("data", "param", "state", "hyper", "argument", "step", "slot", "ema")
 
 
 @register
@@ -124,7 +124,8 @@ class Input(Leaf):
 
     kind: "data" (a field of the batch), "param" (by path; a positive parameter's *stored* tensor),
     "state", "hyper" (a scalar), "argument" (of a sampler, or universally bound in a claim), "step"
-    (the optimizer step as a real scalar, counted from 0), "slot" (optimizer state, "m:PATH").
+    (the optimizer step as a real scalar, counted from 0), "slot" (optimizer state, "m:PATH"), "ema"
+    (shadow weights, by the parameter's path).
     """
 
     name: ClassVar[str] = "input"
