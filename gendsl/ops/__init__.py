@@ -1,1 +1,31 @@
 """The primitive ops, one class each. Importing this package registers all of them."""
+
+from __future__ import annotations
+
+from gendsl.ops import (
+    arithmetic,
+    broadcast,
+    compare,
+    contract,
+    conv,
+    leaf,
+    movement,
+    reduce,
+    select,
+    symbolic,
+    unary,
+)
+
+__all__ = [
+    "arithmetic",
+    "broadcast",
+    "compare",
+    "contract",
+    "conv",
+    "leaf",
+    "movement",
+    "reduce",
+    "select",
+    "symbolic",
+    "unary",
+]

@@ -35,7 +35,9 @@ class Broadcast(Op):
         want(self, inputs[0], Real, Fin, Bool)
         want_axes(self, NodeType(self.shape), self.positions)
         if tuple(self.shape[p] for p in self.positions) != inputs[0].shape:
-            raise TypingError(f"broadcast of {inputs[0]} to {NodeType(self.shape)} at {self.positions}")
+            raise TypingError(
+                f"broadcast of {inputs[0]} to {NodeType(self.shape)} at {self.positions}"
+            )
         return NodeType(self.shape, inputs[0].elem)
 
     def reference(self, args: Sequence[Array], out: NodeType, env: Concrete) -> Any:
@@ -49,6 +51,8 @@ class Broadcast(Op):
         return tuple(i for i in range(len(self.shape)) if i not in self.positions)
 
     def gradient(self, build: Builder, node: Node, cotangent: Node) -> Sequence[Node | None]:
+        if not isinstance(node.type.elem, Real):
+            return [None]
         return [build.apply(Sum(self.new_axes), cotangent)]
 
     @classmethod

@@ -149,7 +149,11 @@ class Where(Op):
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         elems = (REAL, Fin(K), BOOL)
-        return [(cls(), (NodeType(s, BOOL), NodeType(s, e), NodeType(s, e))) for s in SHAPES for e in elems]
+        return [
+            (cls(), (NodeType(s, BOOL), NodeType(s, e), NodeType(s, e)))
+            for s in SHAPES
+            for e in elems
+        ]
 
 
 @register

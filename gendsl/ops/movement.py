@@ -1,4 +1,4 @@
-"""Ops that move entries and compute nothing; every one is linear, so its gradient is its adjoint."""
+"""Ops that move entries and compute nothing: linear, with the adjoint as gradient."""
 
 from __future__ import annotations
 

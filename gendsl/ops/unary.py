@@ -287,7 +287,9 @@ class Gelu(Unary):
 
     name: ClassVar[str] = "gelu"
     facts = Facts(low=Fraction(-17, 100))
-    targets = inline("torch.nn.functional.gelu({0})", "(0.5 * {0} * (1.0 + tl.erf({0} * 0.7071067811865476)))")
+    targets = inline(
+        "torch.nn.functional.gelu({0})", "(0.5 * {0} * (1.0 + tl.erf({0} * 0.7071067811865476)))"
+    )
 
     def compute(self, x: Array) -> Any:
         return x * (1 + _erf(x / x.dtype.type(math.sqrt(2)))) / 2
