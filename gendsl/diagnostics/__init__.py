@@ -1,1 +1,1 @@
-"""Diagnostics as data: stable codes, labels, one help; collected in a sink, rendered at the edge."""
+"""Diagnostics as data: codes, labels, one help; collected in a sink, rendered at the edge."""

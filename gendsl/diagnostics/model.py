@@ -92,6 +92,8 @@ class GendslError(Exception):
         self.diagnostics = diagnostics
 
 
-def fail(code: str, message: str, *, help: str | None = None, notes: tuple[str, ...] = ()) -> GendslError:
+def fail(
+    code: str, message: str, *, help: str | None = None, notes: tuple[str, ...] = ()
+) -> GendslError:
     """A `GendslError` without a place in a program; use as `raise fail("E1001", ...)`."""
     return GendslError(Diagnostic(code, message, notes=notes, help=help))

@@ -1,0 +1,7 @@
+"""Ill-posed claims: E06xx."""
+
+from __future__ import annotations
+
+from gendsl.diagnostics.entry import Entry
+
+ENTRIES: tuple[Entry, ...] = ()

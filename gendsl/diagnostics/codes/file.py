@@ -1,0 +1,7 @@
+"""Files and imports: E00xx."""
+
+from __future__ import annotations
+
+from gendsl.diagnostics.entry import Entry
+
+ENTRIES: tuple[Entry, ...] = ()

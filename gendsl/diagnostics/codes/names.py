@@ -1,0 +1,7 @@
+"""Names: E02xx."""
+
+from __future__ import annotations
+
+from gendsl.diagnostics.entry import Entry
+
+ENTRIES: tuple[Entry, ...] = ()

@@ -1,0 +1,7 @@
+"""Syntax: E01xx."""
+
+from __future__ import annotations
+
+from gendsl.diagnostics.entry import Entry
+
+ENTRIES: tuple[Entry, ...] = ()

@@ -1,0 +1,7 @@
+"""Types and ranges: E03xx."""
+
+from __future__ import annotations
+
+from gendsl.diagnostics.entry import Entry
+
+ENTRIES: tuple[Entry, ...] = ()
