@@ -1,0 +1,176 @@
+"""Line charts: what is drawn, ticks, and the inline SVG of the report page.
+
+In: series of (step, value) points. Out: a `Chart` with its axes settled, and its SVG text. The SVG
+names CSS classes instead of colours, so that the page's light and dark styles both hold for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from math import ceil, floor, log10
+
+Point = tuple[float, float]
+
+WIDTH, HEIGHT = 420, 240
+LEFT, RIGHT, TOP, BOTTOM = 54, 14, 12, 34
+LOG_RATIO = 20  # drawn on a log axis when the peak is this many times the middle value
+SMOOTHED = 30  # from this many points on, a noisy series gets a smoothed line over it
+
+
+@dataclass(frozen=True)
+class Series:
+    """`style`: "train" (thin, noisy), "smooth" (its average), "heldout", "ema" or "value"."""
+
+    name: str
+    style: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Values low..high with labelled ticks; `log` when positions are logarithms."""
+
+    low: float
+    high: float
+    ticks: tuple[float, ...]
+    log: bool = False
+
+    def place(self, value: float) -> float:
+        """0 at the low end, 1 at the high end."""
+        if self.log:
+            return (log10(value) - log10(self.low)) / (log10(self.high) - log10(self.low))
+        return (value - self.low) / (self.high - self.low)
+
+
+@dataclass(frozen=True)
+class Chart:
+    title: str
+    unit: str
+    x: Axis
+    y: Axis
+    series: tuple[Series, ...]
+
+
+def chart(title: str, unit: str, series: Sequence[Series], log: bool | None = None) -> Chart:
+    """Settle the axes. `log` None asks whether a linear axis would press most values flat; a value
+    <= 0 rules it out."""
+    kept = tuple(s for s in series if s.points)
+    xs = [x for s in kept for x, _ in s.points] or [0.0, 1.0]
+    ys = [y for s in kept for _, y in s.points] or [0.0, 1.0]
+    positive = min(ys) > 0
+    wants = max(ys) > LOG_RATIO * sorted(ys)[len(ys) // 2] if log is None else log
+    return Chart(
+        title,
+        unit,
+        linear_axis(min(0.0, min(xs)), max(xs), tight=True),
+        log_axis(min(ys), max(ys)) if wants and positive else linear_axis(min(ys), max(ys)),
+        kept,
+    )
+
+
+def linear_axis(low: float, high: float, tight: bool = False) -> Axis:
+    """About five round ticks; without `tight` the ends are ticks."""
+    if high <= low:
+        pad = abs(low) * 0.1 or 1.0
+        low, high = (low, low + 1) if tight else (low - pad, low + pad)
+    raw = (high - low) / 5
+    scale = 10.0 ** floor(log10(raw))
+    step = next(f * scale for f in (1, 2, 2.5, 5, 10) if f * scale >= raw * 0.999)
+    first, last = floor(low / step + 1e-9), ceil(high / step - 1e-9)
+    ticks = tuple(i * step for i in range(first, last + 1))
+    if tight:
+        return Axis(low, high, tuple(t for t in ticks if low <= t <= high))
+    return Axis(ticks[0], ticks[-1], ticks)
+
+
+def log_axis(low: float, high: float) -> Axis:
+    """Ticks at 1, 2, 5 times powers of ten where few, else at powers of ten."""
+    first, last = floor(log10(low)), ceil(log10(high))
+    low, high = low / 1.1, high * 1.1
+    decades = last - first
+    factors = (1, 2, 5) if decades <= 3 else (1,)
+    ticks = [f * 10.0**e for e in range(first, last + 1) for f in factors]
+    return Axis(low, high, tuple(t for t in ticks if low <= t <= high), log=True)
+
+
+def tick_text(value: float) -> str:
+    """Short and exact enough: 2000 -> 2k, 0.25, 1e-05."""
+    if abs(value) < 1e-12:
+        return "0"
+    for factor, suffix in ((1e6, "M"), (1e3, "k")):
+        if abs(value) >= factor:
+            return f"{value / factor:.6g}{suffix}"
+    return f"{value:.4g}"
+
+
+def smooth(points: Sequence[Point]) -> tuple[Point, ...]:
+    """Centred running mean over a twentieth of the points; it narrows towards both ends."""
+    reach = max(1, len(points) // 40)
+    result = []
+    for i, (x, _) in enumerate(points):
+        near = min(reach, i, len(points) - 1 - i)
+        window = points[i - near : i + near + 1]
+        result.append((x, sum(y for _, y in window) / len(window)))
+    return tuple(result)
+
+
+def with_smooth(series: Series) -> tuple[Series, ...]:
+    """The series, and its running mean when it is long enough to be noise to the eye."""
+    if len(series.points) < SMOOTHED:
+        return (series,)
+    return series, Series(f"{series.name} (running mean)", "smooth", smooth(series.points))
+
+
+# ---- SVG ---------------------------------------------------------------------------------
+
+
+def _x(axis: Axis, value: float) -> float:
+    return LEFT + axis.place(value) * (WIDTH - LEFT - RIGHT)
+
+
+def _y(axis: Axis, value: float) -> float:
+    return HEIGHT - BOTTOM - axis.place(value) * (HEIGHT - TOP - BOTTOM)
+
+
+def svg(picture: Chart) -> str:
+    """The chart as an inline `<svg>` element."""
+    label = escape(f"{picture.title} by step", quote=True)
+    parts = [f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">']
+    for tick in picture.y.ticks:
+        y = _y(picture.y, tick)
+        parts.append(f'<line class="rule" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(_text(LEFT - 7, y + 3.5, tick_text(tick), "end"))
+    for tick in picture.x.ticks:
+        parts.append(_text(_x(picture.x, tick), HEIGHT - BOTTOM + 15, tick_text(tick), "middle"))
+    parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, "step", "middle"))
+    for series in picture.series:
+        parts += _line(picture, series)
+    parts.append("</svg>")
+    return "\n".join(parts)
+
+
+def _text(x: float, y: float, text: str, anchor: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _line(picture: Chart, series: Series) -> list[str]:
+    places = [(_x(picture.x, x), _y(picture.y, y)) for x, y in series.points]
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    parts = [f'<polyline class="series {series.style}" points="{path}"/>']
+    if series.style in ("heldout", "ema") or len(places) == 1:
+        for (x, y), (step, value) in zip(places, series.points, strict=True):
+            parts.append(
+                f'<circle class="dot {series.style}" cx="{x:.1f}" cy="{y:.1f}" r="2.4">'
+                f"<title>{escape(series.name)}, step {step:.0f}: {value:.5g}</title></circle>"
+            )
+    return parts
+
+
+def legend(series: Sequence[Series]) -> str:
+    """HTML for a chart's legend: a swatch and a name for each series."""
+    items = (
+        f'<span class="key"><i class="swatch {s.style}"></i>{escape(s.name)}</span>' for s in series
+    )
+    return '<div class="legend">' + "".join(items) + "</div>"

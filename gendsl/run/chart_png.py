@@ -1,0 +1,114 @@
+"""The same charts as one PNG, for places that show no SVG (a README, an image viewer).
+
+In: settled charts. Out: a Pillow image with one panel a chart, two or three across. Drawn at twice
+the size and reduced, since Pillow's lines are not smoothed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+from gendsl.run.chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Chart, Series, tick_text
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+ZOOM = 2  # the picture's own resolution
+OVER = 2  # oversampling on top of it
+TITLE = 26
+LEGEND = 24
+COLOURS = {
+    "train": (178, 199, 230),
+    "smooth": (46, 98, 178),
+    "heldout": (217, 95, 14),
+    "ema": (35, 139, 94),
+    "value": (46, 98, 178),
+}
+WIDTHS = {"train": 1.0, "smooth": 1.8, "heldout": 1.8, "ema": 1.8, "value": 1.8}
+INK, FAINT, RULE = (40, 44, 52), (110, 116, 126), (228, 230, 234)
+
+
+class _Pen:
+    """Draws in chart units at a place of the sheet."""
+
+    def __init__(self, sheet: Any, left: float, top: float) -> None:
+        from PIL import ImageDraw
+
+        self._draw = ImageDraw.Draw(sheet)
+        self._left, self._top = left, top
+        self._zoom = ZOOM * OVER
+
+    def _at(self, x: float, y: float) -> tuple[float, float]:
+        return (self._left + x) * self._zoom, (self._top + y) * self._zoom
+
+    def line(self, points: Sequence[tuple[float, float]], colour: Any, width: float) -> None:
+        places = [self._at(x, y) for x, y in points]
+        self._draw.line(places, fill=colour, width=round(width * self._zoom), joint="curve")
+
+    def dot(self, x: float, y: float, radius: float, colour: Any) -> None:
+        (cx, cy), r = self._at(x, y), radius * self._zoom
+        self._draw.ellipse((cx - r, cy - r, cx + r, cy + r), fill=colour)
+
+    def text(self, x: float, y: float, text: str, size: int, colour: Any, anchor: str) -> float:
+        """Returns the text's width in chart units."""
+        from PIL import ImageFont
+
+        font: Any = ImageFont.load_default(size * self._zoom)
+        self._draw.text(self._at(x, y), text, fill=colour, font=font, anchor=anchor)
+        return float(font.getlength(text)) / self._zoom
+
+
+def panel_sheet(charts: Sequence[Chart]) -> Image.Image:
+    """All charts on one white sheet."""
+    from PIL import Image
+
+    across = 1 if len(charts) == 1 else 2 if len(charts) in (2, 4) else 3
+    down = ceil(len(charts) / across)
+    height = TITLE + HEIGHT + LEGEND
+    zoom = ZOOM * OVER
+    sheet = Image.new("RGB", (across * WIDTH * zoom, down * height * zoom), (255, 255, 255))
+    for index, chart in enumerate(charts):
+        _panel(_Pen(sheet, index % across * WIDTH, index // across * height), chart)
+    return sheet.reduce(OVER)
+
+
+def _panel(pen: _Pen, chart: Chart) -> None:
+    unit = f"{chart.unit}, log scale" if chart.y.log else chart.unit
+    used = pen.text(LEFT, 8, chart.title, 14, INK, "lt")
+    if unit:
+        pen.text(LEFT + used + 8, 10, unit, 11, FAINT, "lt")
+    plot_width, plot_height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        across = LEFT + chart.x.place(x) * plot_width
+        return across, TITLE + HEIGHT - BOTTOM - chart.y.place(y) * plot_height
+
+    for tick in chart.y.ticks:
+        _, y = place(chart.x.low, tick)
+        pen.line([(LEFT, y), (WIDTH - RIGHT, y)], RULE, 0.8)
+        pen.text(LEFT - 7, y, tick_text(tick), 11, FAINT, "rm")
+    for tick in chart.x.ticks:
+        x, _ = place(tick, chart.y.low)
+        pen.text(x, TITLE + HEIGHT - BOTTOM + 8, tick_text(tick), 11, FAINT, "mt")
+    for series in chart.series:
+        _series(pen, series, [place(x, y) for x, y in series.points])
+    _legend(pen, chart)
+
+
+def _series(pen: _Pen, series: Series, places: list[tuple[float, float]]) -> None:
+    colour = COLOURS[series.style]
+    if len(places) > 1:
+        pen.line(places, colour, WIDTHS[series.style])
+    if series.style in ("heldout", "ema") or len(places) == 1:
+        for x, y in places:
+            pen.dot(x, y, 2.2, colour)
+
+
+def _legend(pen: _Pen, chart: Chart) -> None:
+    x = float(LEFT)
+    y = TITLE + HEIGHT + 2
+    for series in chart.series:
+        pen.line([(x, y + 5), (x + 14, y + 5)], COLOURS[series.style], 2.4)
+        x += 19 + pen.text(x + 19, y + 5, series.name, 11, FAINT, "lm") + 14
