@@ -1,0 +1,1 @@
+"""Claims to verdicts: obligations, search, refutation, certificates; `kernel` is trusted."""

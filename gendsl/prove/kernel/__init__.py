@@ -1,0 +1,1 @@
+"""The trusted kernel: term type, normal form, rules. Imports nothing but the standard library."""
