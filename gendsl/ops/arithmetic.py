@@ -21,7 +21,6 @@ ZERO = Fraction(0)
 
 
 @register
-@dataclass(frozen=True)
 class Neg(Unary):
     """-x."""
 
@@ -37,7 +36,6 @@ class Neg(Unary):
 
 
 @register
-@dataclass(frozen=True)
 class Add(Binary):
     """a + b."""
 
@@ -53,7 +51,6 @@ class Add(Binary):
 
 
 @register
-@dataclass(frozen=True)
 class Sub(Binary):
     """a - b."""
 
@@ -69,7 +66,6 @@ class Sub(Binary):
 
 
 @register
-@dataclass(frozen=True)
 class Mul(Binary):
     """a * b."""
 
@@ -84,7 +80,6 @@ class Mul(Binary):
 
 
 @register
-@dataclass(frozen=True)
 class Div(Binary):
     """a / b, for b other than 0."""
 
@@ -100,7 +95,6 @@ class Div(Binary):
 
 
 @register
-@dataclass(frozen=True)
 class Reciprocal(Unary):
     """1 / x, for x other than 0."""
 
@@ -116,7 +110,6 @@ class Reciprocal(Unary):
 
 
 @register
-@dataclass(frozen=True)
 class Square(Unary):
     """x * x."""
 
@@ -158,7 +151,6 @@ class Power(Unary):
 
 
 @register
-@dataclass(frozen=True)
 class Maximum(Binary):
     """The larger of a and b; where they are equal, the gradient goes to a."""
 
@@ -174,7 +166,6 @@ class Maximum(Binary):
 
 
 @register
-@dataclass(frozen=True)
 class Minimum(Binary):
     """The smaller of a and b; where they are equal, the gradient goes to a."""
 
@@ -190,7 +181,6 @@ class Minimum(Binary):
 
 
 @register
-@dataclass(frozen=True)
 class StopGrad(Unary):
     """x, through which no gradient flows."""
 
@@ -206,7 +196,6 @@ class StopGrad(Unary):
 
 
 @register
-@dataclass(frozen=True)
 class StraightThrough(Binary):
     """The value of the second operand with the gradient of the first (Bengio et al. 2013)."""
 

@@ -1,12 +1,15 @@
 """Bases of the pointwise ops: operand checks, and typed methods in place of operand lists.
 
 A pointwise op's operands all have the same shape and so has its result: graph ops never broadcast.
+The bases are dataclasses, so that an op without attributes of its own need not be made one again
+(making a dataclass is most of the time that importing this package takes).
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gendsl.ir.graph import Builder, Node
@@ -61,6 +64,7 @@ def same_shape(op: Op, inputs: Sequence[NodeType]) -> tuple[Dim, ...]:
     return shapes.pop()
 
 
+@dataclass(frozen=True)
 class Unary(Op):
     """real -> real, pointwise."""
 
@@ -88,6 +92,7 @@ class Unary(Op):
         return [(cls(), (NodeType(shape),)) for shape in SHAPES]
 
 
+@dataclass(frozen=True)
 class Binary(Op):
     """real, real -> real, pointwise."""
 
@@ -118,6 +123,7 @@ class Binary(Op):
         return [(cls(), (NodeType(shape), NodeType(shape))) for shape in SHAPES]
 
 
+@dataclass(frozen=True)
 class Compare(Op):
     """Two reals, or two indices of the same bound, to a truth value, pointwise."""
 
@@ -147,6 +153,7 @@ class Compare(Op):
         return [(cls(), (NodeType(s, e), NodeType(s, e))) for s in SHAPES for e in elems]
 
 
+@dataclass(frozen=True)
 class Logic(Op):
     """Truth values to a truth value, pointwise."""
 

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 
 @register
-@dataclass(frozen=True)
 class Less(Compare):
     """a < b."""
 
@@ -44,7 +43,6 @@ class Less(Compare):
 
 
 @register
-@dataclass(frozen=True)
 class LessEqual(Compare):
     """a <= b."""
 
@@ -56,7 +54,6 @@ class LessEqual(Compare):
 
 
 @register
-@dataclass(frozen=True)
 class Equal(Compare):
     """a == b."""
 
@@ -69,7 +66,6 @@ class Equal(Compare):
 
 
 @register
-@dataclass(frozen=True)
 class NotEqual(Compare):
     """a != b."""
 
@@ -82,7 +78,6 @@ class NotEqual(Compare):
 
 
 @register
-@dataclass(frozen=True)
 class And(Logic):
     """Both."""
 
@@ -94,7 +89,6 @@ class And(Logic):
 
 
 @register
-@dataclass(frozen=True)
 class Or(Logic):
     """One or both."""
 
@@ -106,7 +100,6 @@ class Or(Logic):
 
 
 @register
-@dataclass(frozen=True)
 class Not(Logic):
     """The opposite."""
 

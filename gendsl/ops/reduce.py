@@ -60,7 +60,6 @@ class Extreme(Reduction):
 
 
 @register
-@dataclass(frozen=True)
 class Max(Extreme):
     """The largest entry along `axes`."""
 
@@ -72,7 +71,6 @@ class Max(Extreme):
 
 
 @register
-@dataclass(frozen=True)
 class Min(Extreme):
     """The smallest entry along `axes`."""
 
@@ -84,7 +82,6 @@ class Min(Extreme):
 
 
 @register
-@dataclass(frozen=True)
 class LogSumExp(Reduction):
     """log of the sum of exp along `axes`, without overflow."""
 
@@ -107,7 +104,6 @@ class LogSumExp(Reduction):
 
 
 @register
-@dataclass(frozen=True)
 class All(Reduction):
     """Whether every entry along `axes` is true."""
 
@@ -123,7 +119,6 @@ class All(Reduction):
 
 
 @register
-@dataclass(frozen=True)
 class Any(Reduction):
     """Whether some entry along `axes` is true."""
 
@@ -162,7 +157,6 @@ def _total(build: Builder, x: Node, axis: int) -> Node:
 
 
 @register
-@dataclass(frozen=True)
 class Softmax(Along):
     """exp(x) divided by its sum along `axis`, without overflow."""
 
@@ -181,7 +175,6 @@ class Softmax(Along):
 
 
 @register
-@dataclass(frozen=True)
 class LogSoftmax(Along):
     """The logarithm of softmax along `axis`."""
 
@@ -200,7 +193,6 @@ class LogSoftmax(Along):
 
 
 @register
-@dataclass(frozen=True)
 class CumSum(Along):
     """Entry i is the sum of entries 0 to i along `axis`."""
 
@@ -217,7 +209,6 @@ class CumSum(Along):
 
 
 @register
-@dataclass(frozen=True)
 class CumProd(Along):
     """Entry i is the product of entries 0 to i along `axis`."""
 
@@ -272,7 +263,6 @@ class Choice(Op):
 
 
 @register
-@dataclass(frozen=True)
 class ArgMin(Choice):
     """The index of the smallest entry along `axis`, the first of equal ones."""
 
@@ -284,7 +274,6 @@ class ArgMin(Choice):
 
 
 @register
-@dataclass(frozen=True)
 class ArgMax(Choice):
     """The index of the largest entry along `axis`, the first of equal ones."""
 
@@ -296,7 +285,6 @@ class ArgMax(Choice):
 
 
 @register
-@dataclass(frozen=True)
 class ArgSort(Choice):
     """The indices that sort the entries along `axis` upwards, equal ones in their order."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -27,7 +26,6 @@ def times(build: Builder, g: Node, op: Op, *operands: Node) -> Node:
 
 
 @register
-@dataclass(frozen=True)
 class Exp(Unary):
     """e to the x."""
 
@@ -43,7 +41,6 @@ class Exp(Unary):
 
 
 @register
-@dataclass(frozen=True)
 class Expm1(Unary):
     """exp(x) - 1, accurate near 0."""
 
@@ -59,7 +56,6 @@ class Expm1(Unary):
 
 
 @register
-@dataclass(frozen=True)
 class Log(Unary):
     """The natural logarithm, for x > 0."""
 
@@ -75,7 +71,6 @@ class Log(Unary):
 
 
 @register
-@dataclass(frozen=True)
 class Log1p(Unary):
     """log(1 + x), accurate near 0, for x > -1."""
 
@@ -91,7 +86,6 @@ class Log1p(Unary):
 
 
 @register
-@dataclass(frozen=True)
 class Sqrt(Unary):
     """The square root, for x >= 0 (its derivative for x > 0)."""
 
@@ -107,7 +101,6 @@ class Sqrt(Unary):
 
 
 @register
-@dataclass(frozen=True)
 class Rsqrt(Unary):
     """1 / sqrt(x), for x > 0."""
 
@@ -124,7 +117,6 @@ class Rsqrt(Unary):
 
 
 @register
-@dataclass(frozen=True)
 class Abs(Unary):
     """The absolute value; its derivative at 0 is taken as 0."""
 
@@ -140,7 +132,6 @@ class Abs(Unary):
 
 
 @register
-@dataclass(frozen=True)
 class Sign(Unary):
     """-1, 0 or 1; its derivative is 0."""
 
@@ -156,7 +147,6 @@ class Sign(Unary):
 
 
 @register
-@dataclass(frozen=True)
 class Floor(Unary):
     """The largest integer not above x; its derivative is 0."""
 
@@ -172,7 +162,6 @@ class Floor(Unary):
 
 
 @register
-@dataclass(frozen=True)
 class Relu(Unary):
     """max(x, 0); its derivative at 0 is taken as 0."""
 
@@ -189,7 +178,6 @@ class Relu(Unary):
 
 
 @register
-@dataclass(frozen=True)
 class Sigmoid(Unary):
     """1 / (1 + exp(-x))."""
 
@@ -206,7 +194,6 @@ class Sigmoid(Unary):
 
 
 @register
-@dataclass(frozen=True)
 class Tanh(Unary):
     """The hyperbolic tangent."""
 
@@ -222,7 +209,6 @@ class Tanh(Unary):
 
 
 @register
-@dataclass(frozen=True)
 class Softplus(Unary):
     """log(1 + exp(x)), without overflow."""
 
@@ -242,7 +228,6 @@ class Softplus(Unary):
 
 
 @register
-@dataclass(frozen=True)
 class Silu(Unary):
     """x * sigmoid(x) (Elfwing et al. 2018); its minimum is -0.2784..."""
 
@@ -261,7 +246,6 @@ class Silu(Unary):
 
 
 @register
-@dataclass(frozen=True)
 class Erf(Unary):
     """The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
 
@@ -280,7 +264,6 @@ class Erf(Unary):
 
 
 @register
-@dataclass(frozen=True)
 class Gelu(Unary):
     """x times the standard normal distribution function at x (Hendrycks & Gimpel 2016), exact; its
     minimum is -0.1699..."""
@@ -307,7 +290,6 @@ class Gelu(Unary):
 
 
 @register
-@dataclass(frozen=True)
 class Sin(Unary):
     """The sine."""
 
@@ -323,7 +305,6 @@ class Sin(Unary):
 
 
 @register
-@dataclass(frozen=True)
 class Cos(Unary):
     """The cosine."""
 

@@ -1,0 +1,1 @@
+"""Passes over the graph: differentiation, simplification, sharing, and their pipeline."""
