@@ -18,13 +18,19 @@ from gendsl.ir.graph import Builder, Node
 @dataclass(frozen=True)
 class OptimizerGroup:
     """What a target needs to replace the update nodes of one step line by a fused kernel that is
-    equal to them: the parameter keys with their (clipped) gradient nodes, and the rule's numbers."""
+    equal to them: the parameter keys with their (clipped) gradient nodes, and the rule's numbers.
+
+    `count` is the number of this update, from 1; `before` and `after` hold, per parameter, its
+    stored value and its slots around the update (with one line, inputs and `updates`)."""
 
     rule: str
     options: Mapping[str, float]
     lr: Node
     parameters: tuple[str, ...]
     gradients: tuple[Node, ...]
+    count: Node | None = None
+    before: tuple[tuple[Node, ...], ...] = ()
+    after: tuple[tuple[Node, ...], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,163 @@
+"""A plan: what to run, in which order, over which buffers, for given sizes.
+
+In: output nodes by name and a number for every size. Out: a `Plan`, calls in an order in which the
+operands of each exist, and every buffer's shape, bytes and last use. A target takes the plan and
+writes source text for it; `str(plan)` is what `--emit plan` prints.
+
+Always: each call computes the last of its `nodes`; the others are read nowhere else and belong to
+the same expression, save for constants and broadcasts, which are repeated in every call that reads
+them since they cost nothing. Scalars that depend only on numbers, sizes, hyperparameters, the step
+and loop indices are `host` values: a target computes them without its device.
+
+Note [Updates in place]: a `StepGraph` may describe one step line's optimizer as an `OptimizerGroup`.
+If a target has a kernel for it, the plan holds one `UpdateCall` that overwrites the parameters and
+slots, in place of the nodes between gradients and new values. It must come after every other reader
+of the old values; where that is impossible (something needs old and new values together), the plan
+keeps the nodes instead, which is always correct.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from gendsl.ir.graph import Node
+from gendsl.ir.step import OptimizerGroup
+from gendsl.ops.leaf import Input
+from gendsl.shape.tensor_type import Bool, Elem, Fin
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Where a node's value lives. kind: "input", "temporary", "output", "view" (of `base`'s memory)
+    or "host" (a number). `bytes` counts own memory, with reals of 4 bytes."""
+
+    name: str
+    node: Node = field(repr=False)
+    shape: tuple[int, ...]
+    kind: str
+    bytes: int
+    base: str | None = None
+
+    @property
+    def elem(self) -> Elem:
+        return self.node.type.elem
+
+    def __str__(self) -> str:
+        sizes = ", ".join(map(str, self.shape))
+        return f"{self.name}: {self.elem}[{sizes}]" if self.shape else f"{self.name}: {self.elem}"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One expression: computes `nodes` (operands first) and keeps the last one's value in `result`.
+
+    `reads` are the buffers it uses, `frees` those that nothing reads after it."""
+
+    result: Buffer
+    nodes: tuple[Node, ...] = field(repr=False)
+    reads: tuple[str, ...]
+    frees: tuple[str, ...]
+    flops: int
+
+
+@dataclass(frozen=True)
+class UpdateCall:
+    """An optimizer kernel that overwrites parameters and slots; see Note [Updates in place]."""
+
+    group: OptimizerGroup = field(repr=False)
+    results: tuple[tuple[Buffer, ...], ...]
+    reads: tuple[str, ...]
+    frees: tuple[str, ...]
+    flops: int
+
+
+AnyCall = Call | UpdateCall
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Calls in order. `buffers` holds every value by node, inputs included; `outputs` names nodes."""
+
+    name: str
+    sizes: Mapping[str, int]
+    calls: tuple[AnyCall, ...]
+    buffers: Mapping[Node, Buffer] = field(repr=False)
+    outputs: Mapping[str, Node]
+    peak_bytes: int
+
+    @property
+    def flops(self) -> int:
+        return sum(call.flops for call in self.calls)
+
+    @property
+    def inputs(self) -> tuple[Buffer, ...]:
+        return tuple(b for b in self.buffers.values() if isinstance(b.node.op, Input))
+
+    def __str__(self) -> str:
+        return "\n".join(_lines(self)) + "\n"
+
+
+def width(elem: Elem) -> int:
+    """Bytes of one entry."""
+    match elem:
+        case Fin():
+            return 8
+        case Bool():
+            return 1
+        case _:
+            return 4
+
+
+# ---- text --------------------------------------------------------------------------------
+
+
+def quantity(value: int, unit: str) -> str:
+    """`131.1 kB`, `4.2 Mflop`."""
+    for prefix, scale in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if value >= scale:
+            return f"{value / scale:.1f} {prefix}{unit}"
+    return f"{value} {unit}"
+
+
+def _lines(plan: Plan) -> Iterator[str]:
+    sizes = ", ".join(f"{name} = {value}" for name, value in plan.sizes.items())
+    yield f"plan {plan.name}" + (f" at {sizes}" if sizes else "")
+    yield f"  {len(plan.calls)} calls, {quantity(plan.flops, 'flop')}, " + (
+        f"{quantity(plan.peak_bytes, 'B')} of temporaries at most"
+    )
+    yield "inputs"
+    for buffer in plan.inputs:
+        yield f"  {buffer}"
+    yield "calls"
+    for number, call in enumerate(plan.calls, 1):
+        cost = quantity(call.flops, "flop")
+        frees = f"; frees {', '.join(call.frees)}" if call.frees else ""
+        match call:
+            case Call():
+                text = f"{call.result} = {expression(plan, call)}"
+                cost = f"{quantity(call.result.bytes, 'B')}, {cost}"
+            case UpdateCall():
+                names = ", ".join(call.group.parameters)
+                text = f"{call.group.rule} in place: {names} from {', '.join(call.reads)}"
+        yield f"  {number:3}  {text}   # {cost}{frees}"
+    yield "outputs"
+    for name, node in plan.outputs.items():
+        yield f"  {name} = {plan.buffers[node].name}"
+
+
+def expression(plan: Plan, call: Call) -> str:
+    """The call as nested op applications over buffer names."""
+    inside = set(call.nodes)
+
+    def show(node: Node) -> str:
+        if node not in inside:
+            return plan.buffers[node].name
+        attributes = [str(v) for k, v in node.op.attributes().items() if k != "shape"]
+        operands = ", ".join(show(source) for source in node.inputs)
+        if not node.inputs:
+            return attributes[0] if len(attributes) == 1 else f"{node.op.name}({attributes})"
+        bracket = f"[{', '.join(attributes)}]" if attributes else ""
+        return f"{node.op.name}{bracket}({operands})"
+
+    return show(call.nodes[-1])
