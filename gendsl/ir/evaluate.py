@@ -14,6 +14,7 @@ from gendsl.ir.graph import Node, reachable
 from gendsl.ir.op import Concrete, NodeType
 from gendsl.lazy import np
 from gendsl.ops.leaf import Draw, Input
+from gendsl.ops.loop import Loop, LoopBody
 from gendsl.shape.tensor_type import Bool, Fin, Real
 
 if TYPE_CHECKING:
@@ -35,20 +36,54 @@ def evaluate(
     """The values of `outputs`. `dtype` is that of reals, float64 by default; `noise` is the source
     of draws that `inputs` does not fix."""
     env = Concrete(sizes, np.dtype(dtype or np.float64), noise)
-    order = reachable(outputs)
-    last = {node: user for user in order for node in (user, *user.inputs)}
-    kept = set(outputs)
-    values: dict[Node, Array] = {}
+    program = _Program(outputs)
+    given = {node: value for node in program.order if (value := _given(node, inputs)) is not None}
     with np.errstate(all="ignore"):  # overflow and division by zero are values: inf and nan
-        for node in order:
-            value = _given(node, inputs)
+        return program.run(given, env)
+
+
+class _Program:
+    """Nodes in order, and after which node each value is let go: made once, run many times."""
+
+    def __init__(self, outputs: Sequence[Node]) -> None:
+        self.outputs = list(outputs)
+        self.order = reachable(outputs)
+        last = {node: user for user in self.order for node in (user, *user.inputs)}
+        self.drop: dict[Node, list[Node]] = {node: [] for node in self.order}
+        for node in set(self.order).difference(outputs):
+            self.drop[last[node]].append(node)
+
+    def run(self, given: Mapping[Node, Any], env: Concrete) -> list[Array]:
+        values: dict[Node, Array] = {}
+        loops: dict[tuple[LoopBody, tuple[Node, ...]], list[Array]] = {}
+        for node in self.order:
+            value = given.get(node)
             if value is None:
-                value = _run(node, [values[source] for source in node.inputs], env)
+                args = [values[source] for source in node.inputs]
+                if isinstance(node.op, Loop):
+                    key = (node.op.body, node.inputs)
+                    if key not in loops:
+                        loops[key] = run_loop(node.op.body, args, env)
+                    value = loops[key][node.op.result]
+                else:
+                    value = _run(node, args, env)
             values[node] = checked(node, value, env)
-            for source in (node, *node.inputs):
-                if last[source] is node and source not in kept:
-                    values.pop(source, None)
-    return [values[node] for node in outputs]
+            for dead in self.drop[node]:
+                del values[dead]
+        return [values[node] for node in self.outputs]
+
+
+def run_loop(body: LoopBody, args: Sequence[Array], env: Concrete) -> list[Array]:
+    """The final carried values of a loop, from its initial carried and its captured values."""
+    opened = body.open()
+    program = _Program(opened.results)
+    carried = list(args[: len(body.carries)])
+    captured = dict(zip(opened.captures, args[len(body.carries) :], strict=True))
+    for i in range(body.count.size(env.sizes)):
+        given = {opened.index: np.asarray(i), **captured}
+        given.update(zip(opened.carries, carried, strict=True))
+        carried = program.run(given, env)
+    return carried
 
 
 def input_key(node: Node) -> str | None:

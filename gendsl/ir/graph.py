@@ -70,6 +70,28 @@ def reachable(roots: Iterable[Node]) -> list[Node]:
     return found
 
 
+def postorder(roots: Iterable[Node]) -> list[Node]:
+    """All nodes below `roots`, inputs before users, in an order that depends on the roots and the
+    structure below them alone (not on ids)."""
+    done: set[Node] = set()
+    order: list[Node] = []
+    for root in roots:
+        stack = [root]
+        while stack:
+            node = stack[-1]
+            if node in done:
+                stack.pop()
+                continue
+            todo = [source for source in node.inputs if source not in done]
+            if todo:
+                stack.extend(reversed(todo))
+            else:
+                done.add(node)
+                order.append(node)
+                stack.pop()
+    return order
+
+
 @dataclass(frozen=True)
 class ParamInfo:
     """A trainable tensor. `path` is "encoder.h.w"; `group` the parameter group ("encoder", or the
