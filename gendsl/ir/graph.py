@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from gendsl.ir.op import NodeType, Op
 from gendsl.shape.dim import Dim
@@ -130,13 +131,15 @@ class ObjectiveGraph:
 @dataclass(frozen=True)
 class SamplerGraph:
     """A sampler: `size` is the name of its example axis (bound when it runs), `inputs` its data-like
-    arguments by name, `outputs` by result name ("" for the unnamed one)."""
+    arguments by name, `outputs` by result name ("" for the unnamed one). `defaults` are the numbers
+    of arguments not given; an index argument cycles through 0, 1, 2, ..."""
 
     name: str
     size: str
     default_size: int
     inputs: Mapping[str, Node]
     outputs: Mapping[str, Show]
+    defaults: Mapping[str, Fraction] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
