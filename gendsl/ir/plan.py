@@ -9,7 +9,7 @@ the same expression, save for constants and broadcasts, which are repeated in ev
 them since they cost nothing. Scalars that depend only on numbers, sizes, hyperparameters, the step
 and loop indices are `host` values: a target computes them without its device.
 
-Note [Updates in place]: a `StepGraph` may describe one step line's optimizer as an `OptimizerGroup`.
+Note [Updates in place]: a `StepGraph` may describe a step line's optimizer as an `OptimizerGroup`.
 If a target has a kernel for it, the plan holds one `UpdateCall` that overwrites the parameters and
 slots, in place of the nodes between gradients and new values. It must come after every other reader
 of the old values; where that is impossible (something needs old and new values together), the plan
@@ -18,12 +18,11 @@ keeps the nodes instead, which is always correct.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gendsl.ir.graph import Node
 from gendsl.ir.step import OptimizerGroup
-from gendsl.ops.leaf import Input
 from gendsl.shape.tensor_type import Bool, Elem, Fin
 
 
@@ -72,12 +71,26 @@ class UpdateCall:
     flops: int
 
 
-AnyCall = Call | UpdateCall
+@dataclass(frozen=True)
+class LoopCall:
+    """`body` once per iteration: its outputs "0", "1", ... are the next carried values, its leaves
+    the loop's index, carried and captured values. `results` are the last ones that are needed, by
+    position; the last of `nodes` is a `Loop`."""
+
+    results: Mapping[int, Buffer]
+    nodes: tuple[Node, ...] = field(repr=False)
+    body: Plan = field(repr=False)
+    reads: tuple[str, ...]
+    frees: tuple[str, ...]
+    flops: int
+
+
+AnyCall = Call | UpdateCall | LoopCall
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Calls in order. `buffers` holds every value by node, inputs included; `outputs` names nodes."""
+    """Calls in order. `buffers` holds every value by node, inputs included."""
 
     name: str
     sizes: Mapping[str, int]
@@ -92,7 +105,7 @@ class Plan:
 
     @property
     def inputs(self) -> tuple[Buffer, ...]:
-        return tuple(b for b in self.buffers.values() if isinstance(b.node.op, Input))
+        return tuple(b for b in self.buffers.values() if b.kind == "input")
 
     def __str__(self) -> str:
         return "\n".join(_lines(self)) + "\n"
@@ -134,30 +147,36 @@ def _lines(plan: Plan) -> Iterator[str]:
         cost = quantity(call.flops, "flop")
         frees = f"; frees {', '.join(call.frees)}" if call.frees else ""
         match call:
-            case Call():
-                text = f"{call.result} = {expression(plan, call)}"
-                cost = f"{quantity(call.result.bytes, 'B')}, {cost}"
-            case UpdateCall():
-                names = ", ".join(call.group.parameters)
-                text = f"{call.group.rule} in place: {names} from {', '.join(call.reads)}"
+            case Call(result=result):
+                text = f"{result} = {expression(plan, call.nodes)}"
+                cost = f"{quantity(result.bytes, 'B')}, {cost}"
+            case UpdateCall(group=group):
+                names = ", ".join(group.parameters)
+                text = f"{group.rule} in place: {names} from {', '.join(call.reads)}"
+            case LoopCall():
+                results = ", ".join(map(str, call.results.values()))
+                text = f"{results} = {expression(plan, call.nodes)}"
         yield f"  {number:3}  {text}   # {cost}{frees}"
+        if isinstance(call, LoopCall):
+            yield from (f"       {line}" for line in _lines(call.body))
     yield "outputs"
     for name, node in plan.outputs.items():
         yield f"  {name} = {plan.buffers[node].name}"
 
 
-def expression(plan: Plan, call: Call) -> str:
-    """The call as nested op applications over buffer names."""
-    inside = set(call.nodes)
+def expression(plan: Plan, nodes: Sequence[Node]) -> str:
+    """The last of `nodes` as nested applications of ops to buffer names."""
+    inside = set(nodes)
 
     def show(node: Node) -> str:
         if node not in inside:
             return plan.buffers[node].name
-        attributes = [str(v) for k, v in node.op.attributes().items() if k != "shape"]
-        operands = ", ".join(show(source) for source in node.inputs)
+        hidden = ("shape", "body")
+        attributes = [str(v) for k, v in node.op.attributes().items() if k not in hidden]
         if not node.inputs:
-            return attributes[0] if len(attributes) == 1 else f"{node.op.name}({attributes})"
+            return attributes[0] if len(attributes) == 1 else f"{node.op.name}{attributes}"
+        operands = ", ".join(show(source) for source in node.inputs)
         bracket = f"[{', '.join(attributes)}]" if attributes else ""
         return f"{node.op.name}{bracket}({operands})"
 
-    return show(call.nodes[-1])
+    return show(nodes[-1])

@@ -1,0 +1,196 @@
+"""Which nodes make one call, and what each call reads: the first step towards a plan.
+
+In: output nodes and the optimizer groups that are updated in place. Out: `Item`s, one per call,
+without order. See `gendsl.ir.plan` for what a call is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from gendsl.ir.graph import Node
+from gendsl.ir.op import Op
+from gendsl.ir.step import OptimizerGroup
+from gendsl.ops.arity import Binary, Compare, Logic, Unary
+from gendsl.ops.broadcast import Broadcast
+from gendsl.ops.compare import ToReal, Where, Widen
+from gendsl.ops.leaf import Const, Draw, Index, Input, Iota, SizeValue, Truth
+from gendsl.ops.loop import Loop, LoopBody, LoopIndex, Placeholder
+from gendsl.ops.movement import Reshape, Slice, Transpose
+from gendsl.ops.select import IndexAffine
+
+Key = Node | int
+POINTWISE = (Unary, Binary, Compare, Logic, Where, ToReal, Widen)
+# Results that share their operand's memory: they cost no bytes and keep the operand alive.
+VIEWS = (Broadcast, Reshape, Transpose, Slice, Widen)
+# Leaves that a plan is given, not computes.
+LEAVES = (Input, Placeholder)
+HOST_LEAVES = (Const, Truth, SizeValue, Index)
+HOST_INPUTS = ("hyper", "step")
+# How many ops one expression may hold before its parts get lines of their own.
+_EXPRESSION = 6
+
+
+def pointwise(op: Op) -> bool:
+    return isinstance(op, POINTWISE)
+
+
+@dataclass
+class Cut:
+    """The outputs' graph, where the results of in-place updates have the update as only operand."""
+
+    outputs: Mapping[str, Node]
+    groups: tuple[OptimizerGroup, ...]
+
+    @cached_property
+    def updated(self) -> dict[Node, int]:
+        """The number of the group that makes a node."""
+        return {n: i for i, g in enumerate(self.groups) for row in g.after for n in row}
+
+    @cached_property
+    def maker(self) -> dict[Node, Key]:
+        """The call that makes a node, for those that are not the end of an expression: the
+        number of an update, or the first of the results of one loop."""
+        table: dict[Node, Key] = dict(self.updated)
+        leaders: dict[tuple[LoopBody, tuple[Node, ...]], Node] = {}
+        for node in self.nodes:
+            if isinstance(node.op, Loop):
+                table[node] = leaders.setdefault((node.op.body, node.inputs), node)
+        return table
+
+    def operands(self, node: Node) -> tuple[Node, ...]:
+        if node in self.updated:
+            return group_operands(self.groups[self.updated[node]])
+        return node.inputs
+
+    @cached_property
+    def nodes(self) -> list[Node]:
+        seen: dict[Node, None] = {}
+        stack = list(self.outputs.values())
+        while stack:
+            node = stack.pop()
+            if node not in seen:
+                seen[node] = None
+                stack.extend(self.operands(node))
+        return sorted(seen, key=lambda n: n.id)
+
+
+def group_operands(group: OptimizerGroup) -> tuple[Node, ...]:
+    """What an update kernel reads."""
+    count = () if group.count is None else (group.count,)
+    return (*group.gradients, group.lr, *count, *(n for row in group.before for n in row))
+
+
+def host_nodes(nodes: Iterable[Node], given: Iterable[Node] = ()) -> set[Node]:
+    """The scalars that need no device, among nodes given operands first; those `given` are."""
+    host: set[Node] = set(given)
+    for node in nodes:
+        if node.type.rank:
+            continue
+        match node.op:
+            case Const() | Truth() | SizeValue() | Index() | LoopIndex():
+                host.add(node)
+            case Input(kind=kind):
+                if kind in HOST_INPUTS:
+                    host.add(node)
+            case op if pointwise(op) or isinstance(op, IndexAffine):
+                if all(source in host for source in node.inputs):
+                    host.add(node)
+            case _:
+                pass
+    return host
+
+
+@dataclass
+class Grouping:
+    """Which nodes are part of which call. `owner` maps a node to the root of its expression;
+    `repeated` are the nodes that every reader repeats."""
+
+    cut: Cut
+    named: Mapping[Node, str]
+    host: set[Node]
+    owner: dict[Node, Node] = field(default_factory=dict)
+    repeated: set[Node] = field(default_factory=set)
+
+    def run(self) -> None:
+        kept = set(self.cut.outputs.values()) | set(self.cut.maker)
+        for group in self.cut.groups:
+            kept.update(group_operands(group))
+        sites: dict[Node, list[Node]] = {n: [] for n in self.cut.nodes}
+        sizes: dict[Node, int] = {}
+        for node in reversed(self.cut.nodes):
+            readers = sites[node]
+            if isinstance(node.op, LEAVES) or self.cut.maker.get(node, node) is not node:
+                continue
+            if node not in kept and self._costs_nothing(node):
+                self.repeated.add(node)
+                for source in node.inputs:
+                    sites[source].extend(readers)
+                continue
+            root = node
+            if node not in kept and len(readers) == 1 and self._joins(node, readers[0]):
+                above = self.owner[readers[0]]
+                if sizes[above] < _EXPRESSION:
+                    root = above
+                    sizes[above] += 1
+            self.owner[node] = root
+            sizes.setdefault(root, 1)
+            for source in node.inputs:
+                sites[source].append(node)
+
+    def _costs_nothing(self, node: Node) -> bool:
+        return isinstance(node.op, (*HOST_LEAVES, Broadcast))
+
+    def _joins(self, node: Node, reader: Node) -> bool:
+        """Whether `node` may be written inside its only reader's expression."""
+        if node in self.named or isinstance(node.op, (Draw, Iota)) or isinstance(reader.op, Loop):
+            return False
+        if node in self.host:
+            return True
+        return pointwise(node.op) or pointwise(reader.op)
+
+
+@dataclass
+class Item:
+    """A call before it has a place: its root (or group), and the roots it waits for."""
+
+    key: Key
+    nodes: tuple[Node, ...]
+    reads: tuple[Node, ...]
+    waits: set[Key] = field(default_factory=set)
+
+
+def items(grouping: Grouping) -> list[Item]:
+    """Every call, with the values it reads."""
+    cut = grouping.cut
+    members: dict[Node, list[Node]] = {}
+    for node in cut.nodes:
+        if node in grouping.owner:
+            members.setdefault(grouping.owner[node], []).append(node)
+    found = []
+    for root, nodes in members.items():
+        inside: set[Node] = set(nodes)
+        reads: dict[Node, None] = {}
+        stack = [s for n in reversed(nodes) for s in reversed(n.inputs)]
+        while stack:
+            source = stack.pop()
+            if source in grouping.repeated:
+                if source not in inside:
+                    inside.add(source)
+                    stack.extend(reversed(source.inputs))
+            elif source not in inside:
+                reads[source] = None
+        ordered = tuple(sorted(inside, key=lambda n: n.id))
+        found.append(Item(root, ordered, tuple(reads)))
+    for number, group in enumerate(cut.groups):
+        found.append(Item(number, (), tuple(dict.fromkeys(group_operands(group)))))
+    return found
+
+
+def base_of(node: Node, made: Mapping[Node, Key]) -> Node:
+    """The node whose memory `node` shows."""
+    while isinstance(node.op, VIEWS) and node not in made:
+        node = node.inputs[0]
+    return node
