@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from gendsl.core.scope import Body, FnEntity
+from gendsl.core.scope import Body, Condition, FnEntity, Module
 from gendsl.core.show import show_type
 from gendsl.core.term import FnDef, Poison, Signature, Term
 from gendsl.diagnostics.model import Label, Sink
@@ -22,6 +22,9 @@ class Definitions(Protocol):
     def signature(self, entity: FnEntity) -> Signature | None: ...
 
     def definition(self, entity: FnEntity) -> FnDef | None: ...
+
+    def inherit(self, module: Module, conditions: list[Condition]) -> None:
+        """Take over the size conditions of a module's declarations."""
 
     def size_places(self, names: frozenset[str]) -> tuple[Label, ...]:
         """Labels `this size` at the declarations of the named sizes."""

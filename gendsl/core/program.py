@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from gendsl.core.term import FnDef, ObjectiveDef, Term
 from gendsl.shape.dim import Dim
 from gendsl.shape.tensor_type import Elem, Factor, Range, TensorType
 from gendsl.source.text import Span
@@ -123,3 +124,47 @@ class Interface:
     conditions: tuple[SizeCondition, ...]
     recipe: Recipe | None
     shapes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FreeParam:
+    """A parameter declared at the top level: a group of its own."""
+
+    name: str
+    type: TensorType
+    positive: bool
+    init: Term
+    span: Span
+
+
+@dataclass(frozen=True)
+class Program:
+    """The checked program: declarations, definitions, and the terms that lowering starts from.
+
+    `nets` are the nets that are called, with the sizes of their implicit dims; `claims` are checked
+    claims in source order (see `gendsl.core.check_claim`)."""
+
+    interface: Interface
+    functions: Mapping[str, FnDef]
+    net_dims: Mapping[str, Mapping[str, Dim]]
+    constants: Mapping[str, Term]
+    params: Mapping[str, FreeParam]
+    states: Mapping[str, Term]
+    objectives: Mapping[str, ObjectiveDef]
+    samplers: Mapping[str, FnDef]
+    schedules: Mapping[str, Term]
+    claims: tuple[CheckedClaim, ...]
+    value_types: Mapping[str, TensorType]
+
+
+@dataclass(frozen=True)
+class CheckedClaim:
+    """A claim whose expressions are core terms: `body` mirrors the syntax's claim bodies (see
+    `gendsl.core.check_claim`); `subject` is the objective or function it is about, or ""."""
+
+    name: str
+    body: object
+    source: str
+    subject: str
+    locals: Mapping[str, TensorType]
+    span: Span

@@ -15,7 +15,7 @@ from fractions import Fraction
 
 from gendsl.ir.op import Op
 from gendsl.shape.dim import Dim
-from gendsl.shape.tensor_type import REAL, Axis, Item, Range, TensorType
+from gendsl.shape.tensor_type import REAL, Axis, Fin, Item, Range, TensorType
 from gendsl.source.text import NOWHERE, Span
 
 
@@ -269,15 +269,25 @@ class ParamGrad(Term):
     group: str
 
 
+@dataclass(frozen=True)
+class LoopSequence:
+    """The values of a loop index over the iterations k < count. kind "ascending": k; with total T =
+    bound - 1, "descending": (count - k) T // count; "descending_next": (count - k - 1) T // count."""
+
+    kind: str
+    count: Dim
+    elem: Fin
+
+
 @dataclass(frozen=True, eq=False)
 class LoopDef:
-    """`for i in ... carrying ...`: `indices` are the loop-bound locals with their index sequences
-    as terms over the iteration number; `initial` and `next` the carried values."""
+    """`for i in ... carrying ...`: `index_names` are the loop-bound locals with their `sequences`;
+    `initial` and `next` the carried values."""
 
     name: str
     count: Dim
     index_names: tuple[str, ...]
-    sequences: tuple[Term, ...]
+    sequences: tuple[LoopSequence, ...]
     carried: tuple[str, ...]
     initial: tuple[Term, ...]
     next: tuple[Term, ...]
@@ -380,3 +390,35 @@ class AxisArg:
 @dataclass(frozen=True, eq=False)
 class Poison(Term):
     """Stands for a term whose check failed: whatever uses it is poison too, silently."""
+
+
+# ---- terms of claims only ----------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class WithTerm(Term):
+    """`e with beta = 0`: the term with hyperparameters replaced by values."""
+
+    arg: Term
+    bindings: Mapping[str, Term]
+
+
+@dataclass(frozen=True, eq=False)
+class ExpectTerm(Term):
+    """`E[eps](e)`: the mean over the named draws of the subject objective."""
+
+    arg: Term
+    draws: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class LogTwoPi(Term):
+    """The constant log(2 pi) of normal densities."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bound(Term):
+    """A universally bound value of a claim (an argument leaf of the graph)."""
+
+    name: str
+    shape_items: tuple[Item, ...] = ()

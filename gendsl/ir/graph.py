@@ -130,16 +130,18 @@ class ObjectiveGraph:
 
 @dataclass(frozen=True)
 class SamplerGraph:
-    """A sampler: `size` is the name of its example axis (bound when it runs), `inputs` its data-like
-    arguments by name, `outputs` by result name ("" for the unnamed one). `defaults` are the numbers
-    of arguments not given; an index argument cycles through 0, 1, 2, ..."""
+    """A sampler: `size` is the name of its example axis (bound when it runs), `inputs` its
+    arguments by name, `outputs` by result name ("" for the unnamed one). `defaults` are the
+    arguments' defaults (a number, or "cycle" for 0, 1, 2, ... along an index argument); `sizes` all
+    bracket sizes with their defaults, the example axis first."""
 
     name: str
     size: str
     default_size: int
     inputs: Mapping[str, Node]
     outputs: Mapping[str, Show]
-    defaults: Mapping[str, Fraction] = field(default_factory=dict)
+    defaults: Mapping[str, Fraction | str] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,302 @@
+"""Statements: bodies of functions, nets, samplers and objectives.
+
+A body becomes terms: each name stands for the term bound to it last. What only objectives have
+(terms, shows, the optimised value, state updates) is collected in an `ObjectiveParts`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gendsl.core.check_call import call_results
+from gendsl.core.check_expr import term
+from gendsl.core.context import CallSyntax, Context, describe, poisoned
+from gendsl.core.distributions import sample
+from gendsl.core.loops import loop
+from gendsl.core.scope import FnEntity, ValueEntity
+from gendsl.core.show import show_type
+from gendsl.core.sizes import tensor_type, value_range
+from gendsl.core.term import Choose, Flag, Literal, OwnParam, Poison, ShowDef, Term
+from gendsl.diagnostics.model import Label
+from gendsl.shape.tensor_type import Fin, Range, Real, TensorType
+from gendsl.source.text import Span
+from gendsl.syntax import ast
+
+
+@dataclass
+class ObjectiveParts:
+    """What the statements of an objective add up to."""
+
+    terms: dict[str, Term] = field(default_factory=dict)
+    shows: dict[str, ShowDef] = field(default_factory=dict)
+    updates: dict[str, Term] = field(default_factory=dict)
+    loss: tuple[str, Term, Span] | None = None
+
+
+@dataclass
+class BodyResult:
+    """`returned` is the value of a `return`, None when there was none."""
+
+    returned: Term | None = None
+    parts: ObjectiveParts = field(default_factory=ObjectiveParts)
+
+
+def statements(body: tuple[ast.Stmt, ...], ctx: Context, result: BodyResult) -> None:
+    """Check the statements in order."""
+    for stmt in body:
+        if result.returned is not None:
+            ctx.error("E0512", "nothing can follow `return`", stmt.span, "never reached")
+            return
+        _statement(stmt, ctx, result)
+
+
+def _statement(stmt: ast.Stmt, ctx: Context, result: BodyResult) -> None:
+    match stmt:
+        case ast.Assign():
+            _assign(stmt, ctx)
+        case ast.DrawStmt():
+            _draw(stmt, ctx)
+        case ast.Return(value=value):
+            ctx.body.binding = "out"
+            result.returned = term(value, ctx)
+        case ast.ParamDecl():
+            _own_param(stmt, ctx)
+        case ast.If():
+            _if(stmt, ctx, result)
+        case ast.For():
+            loop(stmt, ctx, lambda inner, inside: statements(inner, inside, result))
+        case ast.TermStmt() | ast.ShowStmt() | ast.Optimize() | ast.Update():
+            if ctx.body.kind != "objective":
+                word = type(stmt).__name__.removesuffix("Stmt").lower()
+                word = stmt.verb if isinstance(stmt, ast.Optimize) else word
+                ctx.error("E0505", f"`{word}` belongs into an objective", stmt.span,
+                          f"this is a {ctx.body.kind}")
+                return
+            _objective_part(stmt, ctx, result.parts)
+
+
+def bind(target: ast.Ident, value: Term, ctx: Context) -> None:
+    """Bind a name, refusing to shadow a declaration."""
+    entity = ctx.body.module.entities.get(target.name)
+    visible_data = isinstance(entity, ValueEntity) and entity.kind == "data"
+    hidden = visible_data and ctx.body.kind != "objective"
+    if (entity is not None and not hidden) or target.name in ctx.body.sizes:
+        span = ctx.body.module.spans.get(target.name)
+        ctx.error("E0205", f"`{target.name}` is already declared", target.span, "would shadow it",
+                  labels=(Label(span, "declared here"),) if span else (), help="choose another name")
+        return
+    ctx.body.values[target.name] = value
+    ctx.body.value_spans[target.name] = target.span
+
+
+def _assign(stmt: ast.Assign, ctx: Context) -> None:
+    ctx.body.binding = stmt.targets[0].name
+    if len(stmt.targets) == 1:
+        if _binds_instance(stmt, ctx):
+            return
+        bind(stmt.targets[0], term(stmt.value, ctx), ctx)
+        return
+    value = stmt.value
+    callee, items = (value.callee, None) if isinstance(value, ast.Call) else (None, None)
+    if isinstance(callee, ast.Bracket):
+        callee, items = callee.base, callee.items
+    if not isinstance(value, ast.Call) or not isinstance(callee, ast.Name):
+        ctx.error("E0307", f"{len(stmt.targets)} names for one value", stmt.span, "only calls have several")
+        _poison(stmt.targets, ctx)
+        return
+    results = call_results(CallSyntax(callee.name, items, value.args, value.span), callee.span, ctx, term)
+    if results is None:
+        _poison(stmt.targets, ctx)
+        return
+    names = [n for n, _ in results]
+    targets = [t.name for t in stmt.targets]
+    if len(names) != len(targets):
+        ctx.error("E0307", f"`{callee.name}` has {len(names)} result{'s' * (len(names) != 1)}", stmt.span,
+                  f"{len(targets)} names", help=f"results: {', '.join(n or 'one' for n in names)}")
+        _poison(stmt.targets, ctx)
+        return
+    for place, (target, (_, value_term)) in enumerate(zip(stmt.targets, results, strict=True)):
+        if target.name in names and names[place] != target.name:
+            ctx.error("E0312", f"the results of `{callee.name}` are {', '.join(names)}, in this order",
+                      target.span, f"this is `{names[place]}`", help="swap the names")
+        bind(target, value_term, ctx)
+
+
+def _poison(targets: tuple[ast.Ident, ...], ctx: Context) -> None:
+    for target in targets:
+        ctx.body.values[target.name] = Poison(span=target.span)
+
+
+def _binds_instance(stmt: ast.Assign, ctx: Context) -> bool:
+    """`block = dense[hidden]` names a layer instance to be shared."""
+    value = stmt.value
+    base = value.base if isinstance(value, ast.Bracket) else value
+    if not isinstance(base, ast.Name) or not isinstance(value, ast.Bracket | ast.Name):
+        return False
+    entity = ctx.body.module.entities.get(base.name)
+    if not isinstance(entity, FnEntity) or entity.decl.kind != "layer" or base.name in ctx.body.values:
+        return False
+    target = stmt.targets[0]
+    if target.name in ctx.body.used_instances:
+        ctx.error("E0204", f"two layers are named `{target.name}`", target.span, "again",
+                  labels=(Label(ctx.body.used_instances[target.name], "first here"),))
+    ctx.body.used_instances[target.name] = stmt.span
+    ctx.body.instances[target.name] = value
+    return True
+
+
+def _draw(stmt: ast.DrawStmt, ctx: Context) -> None:
+    body = ctx.body
+    body.binding = stmt.target.name
+    if not body.may_draw:
+        ctx.error("E0502", f"a {body.kind} does not draw", stmt.span, "a draw",
+                  help="declare it as `kernel`, or draw in the objective and pass the noise")
+    if stmt.target.name in body.draws:
+        ctx.error("E0509", f"two draws are named `{stmt.target.name}`", stmt.target.span, "again",
+                  help="give each draw a name of its own")
+    body.draws.add(stmt.target.name)
+    type_ = tensor_type(stmt.type, body, ctx.sink)
+    value = (
+        Poison(span=stmt.span) if type_ is None
+        else sample(stmt.target.name, type_, stmt.dist, ctx, stmt.span)
+    )
+    bind(stmt.target, value, ctx)
+
+
+def _own_param(stmt: ast.ParamDecl, ctx: Context) -> None:
+    body = ctx.body
+    if not body.may_own_parameters:
+        ctx.error("E0501", f"a {body.kind} owns no parameters", stmt.span, "a parameter",
+                  help="declare it in a layer or net, or at the top level")
+        return
+    type_ = tensor_type(stmt.type, body, ctx.sink)
+    if type_ is None:
+        bind(stmt.name, Poison(span=stmt.span), ctx)
+        return
+    if not isinstance(type_.elem, Real):
+        ctx.error("E0301", "a parameter is real", stmt.span, show_type(type_))
+        return
+    init = initial(stmt.name.name, type_, stmt.init, ctx)
+    bounds = positive_range() if stmt.positive else None
+    own = OwnParam(stmt.name.name, init, stmt.positive,
+                   type=TensorType(type_.items, Real(), bounds), span=stmt.span)
+    body.params.append(own)
+    bind(stmt.name, own, ctx)
+
+
+def positive_range() -> Range:
+    from fractions import Fraction
+
+    return Range(Fraction(0), None)
+
+
+def initial(name: str, type_: TensorType, init: ast.Expr | None, ctx: Context) -> Term:
+    """The initial value: a distribution, an expression, or zero."""
+    if init is None:
+        from fractions import Fraction
+
+        return Literal(Fraction(0))
+    callee = init.callee if isinstance(init, ast.Call) else None
+    if isinstance(callee, ast.Name) and callee.name in ("normal", "uniform"):
+        return sample(name, type_, init, ctx, init.span)
+    value = term(init, ctx)
+    if not poisoned(value) and value.type.items and value.type.labels != type_.labels:
+        return ctx.error("E0402", "the initial value has another shape", init.span, describe(value))
+    return value
+
+
+def _if(stmt: ast.If, ctx: Context, result: BodyResult) -> None:
+    condition = term(stmt.condition, ctx)
+    if isinstance(condition, Poison):
+        return
+    if not isinstance(condition, Flag):
+        ctx.error("E0309", "`if` is for static flags", stmt.condition.span, describe(condition),
+                  help="choose by value with `where(condition, a, b)`")
+        return
+    before = dict(ctx.body.values)
+    branches: list[dict[str, Term]] = []
+    returns: list[Term | None] = []
+    for branch in (stmt.then, stmt.otherwise):
+        ctx.body.values = dict(before)
+        inner = BodyResult(parts=result.parts)
+        statements(branch, ctx, inner)
+        branches.append(ctx.body.values)
+        returns.append(inner.returned)
+    ctx.body.values = dict(before)
+    then, otherwise = branches
+    for name in then.keys() & otherwise.keys():
+        if then[name] is not otherwise[name]:
+            ctx.body.values[name] = _choose(condition, then[name], otherwise[name], stmt.span, ctx)
+    first, second = returns
+    if first is not None and second is not None:
+        result.returned = _choose(condition, first, second, stmt.span, ctx)
+    elif first is not None or second is not None:
+        ctx.error("E0512", "both branches return, or neither", stmt.span, "one returns")
+
+
+def _choose(flag: Flag, a: Term, b: Term, span: Span, ctx: Context) -> Term:
+    if poisoned(a, b):
+        return Poison(span=span)
+    if a.type != b.type:
+        return ctx.error("E0402", "the branches give different types", span,
+                         f"{show_type(a.type)} and {show_type(b.type)}")
+    if flag.name is None:
+        return a if flag.value else b
+    return Choose(flag, a, b, type=a.type, span=span)
+
+
+# ---- objectives --------------------------------------------------------------------------
+
+
+def _objective_part(
+    stmt: ast.TermStmt | ast.ShowStmt | ast.Optimize | ast.Update, ctx: Context, parts: ObjectiveParts
+) -> None:
+    ctx.body.binding = stmt.target.name if not isinstance(stmt, ast.Optimize) else stmt.verb
+    value = term(stmt.value, ctx)
+    match stmt:
+        case ast.TermStmt(target=target):
+            if target.name in parts.terms:
+                ctx.error("E0511", f"two terms are named `{target.name}`", target.span, "again")
+            if _scalar(value, f"the term `{target.name}`", ctx):
+                parts.terms[target.name] = value
+            bind(target, value, ctx)
+        case ast.Optimize(verb=verb):
+            if parts.loss is not None:
+                ctx.error("E0504", "an objective optimises one value", stmt.span, "the second",
+                          labels=(Label(parts.loss[2], "the first"),), help="add the terms up")
+            elif _scalar(value, "the objective", ctx):
+                parts.loss = (verb, value, stmt.span)
+        case ast.ShowStmt(target=target):
+            bounds = value_range(stmt.range, ctx.sink) if stmt.range else value.type.range
+            if not poisoned(value):
+                parts.shows[target.name] = ShowDef(value, bounds)
+        case ast.Update(target=target):
+            _update(target, value, ctx, parts)
+
+
+def _scalar(value: Term, what: str, ctx: Context) -> bool:
+    if poisoned(value):
+        return False
+    if value.type.items:
+        labels = ", ".join(str(i.label) for i in value.type.items)
+        ctx.error("E0510", f"{what} must be a scalar", value.span, describe(value),
+                  help=f"reduce it: `mean[{labels}](...)`")
+        return False
+    return True
+
+
+def _update(target: ast.Ident, value: Term, ctx: Context, parts: ObjectiveParts) -> None:
+    entity = ctx.body.module.entities.get(target.name)
+    if not isinstance(entity, ValueEntity) or entity.kind != "state":
+        ctx.error("E0513", f"`{target.name}` is not a state", target.span, "only states are updated",
+                  help=f"declare `state {target.name}: [...] = 0`")
+        return
+    if poisoned(value):
+        return
+    same = len(value.type.items) == len(entity.type.items) and all(
+        a == b for a, b in zip(value.type.items, entity.type.items, strict=True)
+    )
+    if not same or isinstance(value.type.elem, Fin):
+        ctx.error("E0402", f"`{target.name}` is {show_type(entity.type)}", value.span, describe(value))
+        return
+    parts.updates[target.name] = value

@@ -1,0 +1,556 @@
+"""Calls of functions, kernels, layers, nets and net parameters, and indexing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from gendsl.core.align import broadcast_to
+from gendsl.core.context import CallSyntax, Context, describe, poisoned
+from gendsl.core.instantiate import instantiate, repeated_label, sizes_of
+from gendsl.core.matching import Match, positions
+from gendsl.core.program import DimInfo
+from gendsl.core.ranges import inside
+from gendsl.core.scope import FnEntity
+from gendsl.core.show import plain, show_type
+from gendsl.core.sizes import axis_argument, items
+from gendsl.core.term import (
+    CallResult,
+    Flag,
+    FnDef,
+    Formal,
+    GatherTerm,
+    Invoke,
+    Literal,
+    Poison,
+    Signature,
+    Spreadout,
+    Term,
+)
+from gendsl.diagnostics.model import Label
+from gendsl.diagnostics.suggest import did_you_mean
+from gendsl.shape.dim import Dim
+from gendsl.shape.tensor_type import Fin, Item, Spread, TensorType
+from gendsl.source.text import Span
+from gendsl.syntax import ast
+
+Check = Callable[[ast.Expr, Context], Term]
+
+
+@dataclass
+class _Arguments:
+    """The checked arguments of one call, sorted by what they are."""
+
+    tensors: dict[str, Term] = field(default_factory=dict)
+    flags: dict[str, Term] = field(default_factory=dict)
+    nets: dict[str, FnDef | str] = field(default_factory=dict)
+    exprs: dict[str, ast.Expr] = field(default_factory=dict)
+    bad: bool = False
+
+
+def call(syntax: CallSyntax, callee: Span, ctx: Context, check: Check) -> Term:
+    """A call with one result."""
+    results = call_results(syntax, callee, ctx, check)
+    if results is None:
+        return Poison(span=syntax.span)
+    if len(results) != 1:
+        names = ", ".join(f"`{n}`" for n, _ in results)
+        return ctx.error(
+            "E0307", f"`{syntax.name}` has {len(results)} results: {names}", syntax.span,
+            "one value is wanted here", help="bind them first: `a, b = f(...)`",
+        )
+    return results[0][1]
+
+
+def call_results(
+    syntax: CallSyntax, callee: Span, ctx: Context, check: Check
+) -> list[tuple[str, Term]] | None:
+    """All results of a call, with their names, or None after an error."""
+    resolved = _resolve(syntax, callee, ctx)
+    if resolved is None:
+        return None
+    signature, target, bracket, instance = resolved
+    arguments = _collect(signature, syntax, ctx, check)
+    match = Match(frozenset([*(n for n, _ in signature.sizes), *signature.implicit]))
+    if not _bind_brackets(signature, bracket, match, ctx, syntax.span) or arguments.bad:
+        return None
+    for formal in signature.formals:
+        if formal.name in arguments.tensors:
+            match.add(formal.name, formal.type, arguments.tensors[formal.name].type)
+    match.finish()
+    if match.problems:
+        _report(signature, match, arguments, ctx, syntax)
+        return None
+    for solution in match.solved_by_division:
+        for factor, divisor, dividend in solution.divisibility:
+            ctx.body.conditions.append(("divides", divisor * factor, dividend, syntax.span))
+    if not _complete(signature, match, ctx, syntax):
+        return None
+    return _invoke(signature, target, instance, arguments, match, ctx, syntax)
+
+
+# ---- who is called -----------------------------------------------------------------------
+
+_Resolved = tuple[Signature, FnDef | str, tuple[ast.SizeItem, ...] | None, str | None]
+
+
+def _resolve(syntax: CallSyntax, callee: Span, ctx: Context) -> _Resolved | None:
+    """Signature and definition, bracket arguments, and the instance name of a layer call."""
+    body = ctx.body
+    name, bracket = syntax.name, syntax.items
+    if name in body.nets:
+        return body.nets[name], name, bracket, None
+    bound = body.instances.get(name)
+    if bound is not None:
+        base, bracket = (bound.base, bound.items) if isinstance(bound, ast.Bracket) else (bound, None)
+        assert isinstance(base, ast.Name)
+        name = base.name
+    entity = body.module.entities.get(name)
+    if not isinstance(entity, FnEntity):
+        known = [n for n, e in body.module.entities.items() if isinstance(e, FnEntity)]
+        from gendsl.core.builtins import BUILTINS
+
+        ctx.error(
+            "E0203" if entity is None and name not in body.values else "E0303",
+            f"unknown function `{name}`" if entity is None else f"`{name}` cannot be called",
+            callee, "not in scope" if entity is None else "not a function",
+            help=did_you_mean(name, [*known, *BUILTINS]),
+        )
+        return None
+    if not _may_call(entity, ctx, callee):
+        return None
+    definition = ctx.program.definition(entity)
+    if definition is None:
+        return None
+    instance = None
+    if entity.decl.kind == "layer":
+        instance = syntax.name if bound is not None else _claim_instance(ctx, syntax)
+    return definition.signature, definition, bracket, instance
+
+
+def _may_call(entity: FnEntity, ctx: Context, span: Span) -> bool:
+    kind, body = entity.decl.kind, ctx.body
+    if kind == "layer" and not body.may_own_parameters:
+        ctx.error(
+            "E0501", f"`{entity.decl.name.name}` is a layer: only nets and layers own parameters",
+            span, f"called in a {body.kind}", help="put the call into a `net` and call that",
+        )
+        return False
+    if kind == "kernel" and not (body.may_draw or body.kind == "claims"):
+        ctx.error("E0502", f"`{entity.decl.name.name}` may draw: a {body.kind} may not call it", span,
+                  "a kernel", help="declare the caller as `kernel`")
+        return False
+    if kind == "sampler":
+        ctx.error("E0303", "a sampler is not called in a program", span, "runs after training")
+        return False
+    return True
+
+
+def _claim_instance(ctx: Context, syntax: CallSyntax) -> str:
+    """The name of an anonymous layer call's parameters; reports a collision."""
+    name = ctx.body.binding
+    earlier = ctx.body.used_instances.get(name)
+    if earlier is not None and earlier != syntax.span:
+        ctx.error(
+            "E0204", f"two layers of `{ctx.body.owner}` would both be named `{name}`", syntax.span,
+            f"also `{name}`", labels=(Label(earlier, "first here"),),
+            help="bind each to a name of its own, or share one: `block = dense[O]`",
+        )
+    ctx.body.used_instances[name] = syntax.span
+    return name
+
+
+# ---- arguments ---------------------------------------------------------------------------
+
+
+def _collect(signature: Signature, syntax: CallSyntax, ctx: Context, check: Check) -> _Arguments:
+    """Check every argument and assign it to its parameter."""
+    result = _Arguments()
+    formals = {f.name: f for f in signature.formals}
+    queue = list(signature.formals)
+    given: set[str] = set()
+    for arg in syntax.args:
+        if arg.name is None:
+            formal = next((f for f in queue if f.name not in given), None)
+            if formal is None:
+                ctx.error("E0308", f"`{signature.name}` takes {len(formals)} arguments", arg.span,
+                          "one too many", labels=_declared(signature))
+                result.bad = True
+                continue
+        else:
+            formal = formals.get(arg.name.name)
+            if formal is None or formal.name in given:
+                what = "no parameter" if formal is None else "two values for"
+                ctx.error("E0308", f"`{signature.name}` has {what} `{arg.name.name}`", arg.name.span,
+                          "unknown" if formal is None else "given twice",
+                          help=did_you_mean(arg.name.name, list(formals)))
+                result.bad = True
+                continue
+        given.add(formal.name)
+        _assign(formal, arg.value, result, ctx, check)
+    for formal in signature.formals:
+        if formal.name not in given and not _default(formal, result):
+            ctx.error("E0308", f"`{signature.name}` needs `{formal.name}`", syntax.span,
+                      f"`{formal.name}: {show_type(formal.type)}` is missing",
+                      labels=_declared(signature))
+            result.bad = True
+    return result
+
+
+def _assign(formal: Formal, value: ast.Expr, result: _Arguments, ctx: Context, check: Check) -> None:
+    result.exprs[formal.name] = value
+    if formal.net is not None:
+        net = _net_argument(formal, value, ctx)
+        if net is None:
+            result.bad = True
+        else:
+            result.nets[formal.name] = net
+        return
+    term = check(value, ctx)
+    if poisoned(term):
+        result.bad = True
+    elif formal.flag:
+        if not isinstance(term, Flag):
+            ctx.error("E0309", f"`{formal.name}` is a static flag", value.span,
+                      "`true`, `false` or a flag of the enclosing body is wanted")
+            result.bad = True
+        result.flags[formal.name] = term
+    else:
+        if formal.type.range is not None and not inside(term.type.range, formal.type.range):
+            have = "no known range" if term.type.range is None else f"range {term.type.range}"
+            ctx.error("E0304", f"`{formal.name}` must lie in {formal.type.range}", value.span,
+                      f"{have}", labels=(Label(formal.span, "declared here"),),
+                      help="scale the data in the program, or use `sigmoid` / `clamp`")
+            result.bad = True
+        result.tensors[formal.name] = term
+
+
+def _net_argument(formal: Formal, value: ast.Expr, ctx: Context) -> FnDef | str | None:
+    if isinstance(value, ast.Name):
+        if value.name in ctx.body.nets:
+            return value.name
+        entity = ctx.body.module.entities.get(value.name)
+        if isinstance(entity, FnEntity) and entity.decl.kind in ("net", "fn"):
+            definition = ctx.program.definition(entity)
+            if definition is None:
+                return None
+            want, have = formal.net, definition.signature
+            assert want is not None
+            if len(want.formals) <= len(have.formals) and len(want.results) == len(have.results):
+                return definition
+            ctx.error("E0310", f"`{value.name}` does not fit `{formal.name}`", value.span,
+                      have.describe(), labels=(Label(formal.span, "wanted here"),))
+            return None
+    ctx.error("E0310", f"`{formal.name}` wants a net", value.span, "the name of a net is wanted")
+    return None
+
+
+def _default(formal: Formal, result: _Arguments) -> bool:
+    match formal.default:
+        case None:
+            return False
+        case bool() as value:
+            result.flags[formal.name] = Flag(None, value)
+        case str():
+            return False
+        case value:
+            result.tensors[formal.name] = Literal(value)
+    return True
+
+
+# ---- sizes -------------------------------------------------------------------------------
+
+
+def _bind_brackets(
+    signature: Signature,
+    bracket: tuple[ast.SizeItem, ...] | None,
+    match: Match,
+    ctx: Context,
+    span: Span,
+) -> bool:
+    """Explicit sizes `[O]`, `[hidden, k: 3]`, or the asserted labels of a spread `[B, P]`."""
+    if signature.bracket_spread is not None:
+        return True
+    names = {plain(n): n for n, _ in signature.sizes}
+    order = [n for n, _ in signature.sizes]
+    for part in bracket or ():
+        argument = axis_argument(part, ctx.body, ctx.sink)
+        if argument is None:
+            return False
+        label = part.label.name if isinstance(part, ast.SizeAxis) and part.label else None
+        if label in names:
+            target: str | None = names[label]
+        else:
+            target = next((n for n in order if n not in match.dims), None)
+        if target is None or target in match.dims:
+            ctx.error("E0408", f"`{signature.name}` takes {len(order)} sizes in brackets", part.span,
+                      "one too many", labels=_declared(signature))
+            return False
+        match.dims[target] = argument
+    return True
+
+
+def _complete(signature: Signature, match: Match, ctx: Context, syntax: CallSyntax) -> bool:
+    """Defaults for bracket sizes; every size and spread must be known; asserted labels agree."""
+    from gendsl.core.term import AxisArg
+
+    for name, default in signature.sizes:
+        if name not in match.dims and default is not None:
+            value = default.substitute(sizes_of(match.dims))
+            match.dims[name] = AxisArg(plain(value), value)
+    missing = [plain(n) for n in match.locals if n not in match.dims]
+    if missing:
+        ctx.error("E0407", f"`{signature.name}` needs the size `{missing[0]}`", syntax.span,
+                  "not given and not solved by the arguments", labels=_declared(signature),
+                  help=f"write `{syntax.name}[{missing[0]}](...)`")
+        return False
+    for spread in signature.spreads:
+        match.spreads.setdefault(spread, ())
+    return _labels_asserted(signature, match, ctx, syntax)
+
+
+def _labels_asserted(signature: Signature, match: Match, ctx: Context, syntax: CallSyntax) -> bool:
+    """`mse[B, P, C](e, z)` says what `..s` is; it must be so."""
+    if signature.bracket_spread is None:
+        return True
+    actual = match.spreads[signature.bracket_spread]
+    shown = ", ".join(plain(i.label) for i in actual)
+    if syntax.items is None:
+        ctx.error("E0409", f"`{signature.name}` wants the labels it reduces", syntax.span,
+                  "no brackets", help=f"write `{signature.name}[{shown}](...)`, or `[..]` for all")
+        return False
+    if len(syntax.items) == 1:
+        only = syntax.items[0]
+        if isinstance(only, ast.SizeSpread) and only.name is None:
+            return True
+    stated = items(syntax.items, ctx.body, ctx.sink)
+    if stated is None:
+        return False
+    if tuple(i.label for i in stated) != tuple(i.label for i in actual):
+        ctx.error("E0409", f"`{signature.name}` reduces [{shown}] here", syntax.span,
+                  f"[{', '.join(plain(i.label) for i in stated)}] is written",
+                  help=f"write `{signature.name}[{shown}](...)`")
+        return False
+    return True
+
+
+# ---- building the call -------------------------------------------------------------------
+
+
+def _invoke(
+    signature: Signature,
+    target: FnDef | str,
+    instance: str | None,
+    arguments: _Arguments,
+    match: Match,
+    ctx: Context,
+    syntax: CallSyntax,
+) -> list[tuple[str, Term]] | None:
+    body = ctx.body
+    sizes = sizes_of(match.dims)
+    try:
+        args = {
+            f.name: _fit(arguments.tensors[f.name], f, match)
+            for f in signature.formals
+            if f.name in arguments.tensors
+        }
+        types = [instantiate(t, match.dims, match.spreads) for t in signature.results]
+        inherited = [
+            (kind, d.substitute(sizes), e.substitute(sizes))
+            for kind, d, e, _ in (target.conditions if isinstance(target, FnDef) else ())
+        ]
+    except ValueError as problem:
+        ctx.error("E0404", f"a size of `{signature.name}` has no exact value", syntax.span, plain(problem))
+        return None
+    if not _conditions(signature, inherited, ctx, syntax.span) or not _net_sizes(
+        signature, sizes, ctx, syntax.span
+    ):
+        return None
+    for type_ in types:
+        label = repeated_label(type_.items)
+        if label is not None:
+            ctx.error("E0406", f"the result of `{signature.name}` has two axes `{plain(label)}`",
+                      syntax.span, show_type(type_),
+                      help=f"label the new axis: `{syntax.name}[f: {plain(label)}](...)`")
+            return None
+    occurrence = f"{body.binding}.{signature.name}"
+    count = body.occurrences.get(occurrence, 0)
+    body.occurrences[occurrence] = count + 1
+    invoke = Invoke(
+        target, sizes, dict(match.spreads), args, arguments.flags, arguments.nets, instance,
+        occurrence if count == 0 else f"{occurrence}#{count + 1}", syntax.span,
+    )
+    names = signature.result_names or ("",)
+    return [
+        (n, CallResult(invoke, i, type=t, span=syntax.span))
+        for i, (n, t) in enumerate(zip(names, types, strict=True))
+    ]
+
+
+def _fit(term: Term, formal: Formal, match: Match) -> Term:
+    """The argument broadcast to the instantiated parameter type (scalars and leading axes)."""
+    want = instantiate(formal.type, match.dims, match.spreads)
+    have = term.type.items
+    if len(have) == len(want.items):
+        return term
+    if not have:
+        return broadcast_to(term, want.items, ())
+    at = next(i for i, p in enumerate(formal.type.items) if isinstance(p, Spread))
+    spread = formal.type.items[at]
+    assert isinstance(spread, Spread)
+    full = match.spreads[spread.name]
+    tail = len(formal.type.items) - at - 1
+    middle: tuple[Item, ...] = have[at : len(have) - tail]
+    inner = positions(middle, full)
+    assert inner is not None
+    places = (
+        *range(at),
+        *(at + p for p in inner),
+        *range(at + len(full), at + len(full) + tail),
+    )
+    return Spreadout(term, places, type=TensorType(want.items, term.type.elem, term.type.range),
+                     span=term.span)
+
+
+def _conditions(
+    signature: Signature, inherited: list[tuple[str, Dim, Dim]], ctx: Context, span: Span
+) -> bool:
+    """Conditions of the callee at these sizes: decided now when constant, else inherited."""
+    from gendsl.core.conditions import decide
+
+    for kind, d, e in inherited:
+        verdict = decide(kind, d, e)
+        if verdict is False:
+            what = f"{plain(d)} does not divide {plain(e)}" if kind == "divides" else f"{plain(e)} < 1"
+            ctx.error("E0410", f"a size condition of `{signature.name}` does not hold", span, what)
+            return False
+        if verdict is None:
+            ctx.body.conditions.append((kind, d, e, span))
+    return True
+
+
+def _net_sizes(signature: Signature, sizes: dict[str, Dim], ctx: Context, span: Span) -> bool:
+    """All calls of a net share its parameters: its sizes must agree, and not mention a batch."""
+    entity = ctx.body.module.entities.get(signature.name)
+    if signature.kind != "net" or not isinstance(entity, FnEntity):
+        return True
+    for name in signature.implicit:
+        size = sizes[name]
+        for used in size.names:
+            info = ctx.body.module.entities.get(used)
+            if isinstance(info, DimInfo) and info.kind == "batch":
+                ctx.error("E0503", f"`{plain(name)}` of net `{signature.name}` would be `{plain(size)}`",
+                          span, f"`{used}` counts examples, parameters cannot depend on it")
+                return False
+        known = entity.net_dims.setdefault(name, (size, span))
+        if known[0] != size:
+            ctx.error("E0411", f"net `{signature.name}` is called with two sizes of `{plain(name)}`",
+                      span, f"`{plain(size)}` here",
+                      labels=(Label(known[1], f"`{plain(known[0])}` here"),),
+                      help="all calls share the net's parameters; use two nets, or equal sizes")
+            return False
+    return True
+
+
+# ---- errors ------------------------------------------------------------------------------
+
+
+def _declared(signature: Signature) -> tuple[Label, ...]:
+    return (Label(signature.span, signature.describe()),) if signature.span.end else ()
+
+
+def _report(
+    signature: Signature, match: Match, arguments: _Arguments, ctx: Context, syntax: CallSyntax
+) -> None:
+    """One diagnostic per argument that does not fit."""
+    seen: set[str] = set()
+    for problem in match.problems:
+        if problem.formal in seen:
+            continue
+        seen.add(problem.formal)
+        formal = next(f for f in signature.formals if f.name == problem.formal)
+        term = arguments.tensors[problem.formal]
+        expr = arguments.exprs.get(problem.formal)
+        ctx.error(
+            "E0401",
+            f"`{signature.name}` wants {formal.name}: {show_type(formal.type)}, "
+            f"got {show_type(term.type)}",
+            expr.span if expr else syntax.span,
+            f"{describe(term, expr)}: {problem.reason}",
+            labels=ctx.program.size_places(problem.names),
+            help=_candidates(formal, match, term, ctx),
+        )
+
+
+def _candidates(formal: Formal, match: Match, found: Term, ctx: Context) -> str | None:
+    """Names in scope that would fit, or a transposition."""
+    fitting: list[str] = []
+    for name, value in ctx.body.values.items():
+        trial = Match(match.locals, dict(match.dims))
+        trial.add(formal.name, formal.type, value.type)
+        trial.finish()
+        if value.type.items and not trial.problems and not isinstance(value, Poison):
+            fitting.append(f"`{name}`")
+    if fitting:
+        verb = "fits" if len(fitting) == 1 else "fit"
+        return f"{', '.join(fitting[-3:])} {verb} here"
+    items_ = found.type.items
+    if len(items_) > 1:
+        swapped = TensorType((*items_[:-2], items_[-1], items_[-2]), found.type.elem)
+        trial = Match(match.locals, dict(match.dims))
+        trial.add(formal.name, formal.type, swapped)
+        trial.finish()
+        if not trial.problems:
+            source = ", ".join(plain(i) for i in items_)
+            target = ", ".join(plain(i) for i in swapped.items)
+            return f"transpose it: `rearrange x: [{source}] -> [{target}]`"
+    return None
+
+
+# ---- indexing ----------------------------------------------------------------------------
+
+
+def indexing(expr: ast.Bracket, ctx: Context, check: Check) -> Term:
+    """`codebook[k]`: the first axis of the table is indexed; the index's axes come first."""
+    table = check(expr.base, ctx)
+    if poisoned(table):
+        return table
+    if len(expr.items) != 1 or not isinstance(expr.items[0], ast.SizeAxis):
+        return ctx.error("E0311", "one index is wanted", expr.span, "`table[index]`")
+    syntax = expr.items[0].size
+    if not table.type.items or isinstance(table.type.items[0], Spread):
+        return ctx.error("E0311", "this cannot be indexed", expr.span, describe(table, expr.base))
+    axis = table.type.items[0]
+    index = _index_term(syntax, axis.size, ctx, check)
+    if poisoned(index):
+        return index
+    if not isinstance(index.type.elem, Fin) or index.type.elem.bound != axis.size:
+        return ctx.error(
+            "E0311", f"an index of fin[{plain(axis.size)}] is wanted", syntax.span,
+            describe(index, syntax), help="`widen(k)` embeds an index in a larger bound by one",
+        )
+    rest = (*index.type.items, *table.type.items[1:])
+    if repeated_label(rest) is not None:
+        return ctx.error("E0406", f"two axes `{repeated_label(rest)}` after indexing", expr.span,
+                         f"{show_type(table.type)} at {show_type(index.type)}")
+    type_ = TensorType(rest, table.type.elem, table.type.range)
+    return GatherTerm(table, index, 0, type=type_, span=expr.span)
+
+
+def _index_term(syntax: ast.Expr, bound: Dim, ctx: Context, check: Check) -> Term:
+    from gendsl.core.check_expr import as_index_like
+    from gendsl.core.conditions import decide
+
+    index = check(syntax, ctx)
+    index = as_index_like(index, Literal(Fraction(0), type=TensorType(elem=Fin(bound))))
+    from gendsl.core.term import SizeTerm
+
+    if isinstance(index, SizeTerm) and isinstance(index.type.elem, Fin):
+        verdict = decide("positive", Dim.of(1), bound - index.dim)
+        if verdict is False:
+            return ctx.error("E0311", f"index {plain(index.dim)} is not below {plain(bound)}",
+                             syntax.span, "out of range")
+        if verdict is None:
+            ctx.body.conditions.append(("positive", Dim.of(1), bound - index.dim, syntax.span))
+    return index

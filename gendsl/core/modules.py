@@ -1,0 +1,99 @@
+"""Loading modules: the program's file, and what it imports from beside it or from the stdlib.
+
+The prelude is in scope everywhere. A module is parsed once; cycles are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gendsl.core.scope import Module
+from gendsl.diagnostics.model import Label, Sink
+from gendsl.diagnostics.suggest import did_you_mean
+from gendsl.source.text import SourceFile
+from gendsl.syntax import ast
+from gendsl.syntax.parse import parse
+
+PRELUDE = "prelude"
+
+# Finds a module's source by name, searching beside `path` first: (name, importing path) -> source.
+Finder = Callable[[str, str], SourceFile | None]
+
+
+@dataclass
+class Loader:
+    """Parsed modules by name, and the order in which they were first needed."""
+
+    sink: Sink
+    find: Finder
+    available: Callable[[], list[str]]
+    declare: Callable[[Module], None]
+    modules: dict[str, Module] = field(default_factory=dict)
+    _busy: list[str] = field(default_factory=list)
+
+    def main(self, source: SourceFile, name: str) -> Module:
+        """The program's own module; `name` is "" for a program, or a stdlib module's name."""
+        module = Module(name, source, parse(source, self.sink))
+        if name:
+            self.modules[name] = module
+        self._busy.append(name)
+        self._imports(module)
+        self.declare(module)
+        return module
+
+    def _load(self, name: ast.Ident | None, key: str, importer: Module) -> Module | None:
+        if key in self.modules:
+            return self.modules[key]
+        if key in self._busy:
+            if name is not None:
+                chain = " -> ".join([*self._busy[self._busy.index(key) :], key])
+                self.sink.error("E0207", f"`{key}` imports itself", name.span, chain)
+            return None
+        source = self.find(key, importer.source.path)
+        if source is None:
+            if name is not None:
+                self.sink.error("E0208", f"there is no module `{key}`", name.span,
+                                "neither beside this file nor in the stdlib",
+                                help=did_you_mean(key, self.available()))
+            return None
+        module = Module(key, source, parse(source, self.sink))
+        self._busy.append(key)
+        self._imports(module)
+        self._busy.pop()
+        self.modules[key] = module
+        self.declare(module)
+        return module
+
+    def _imports(self, module: Module) -> None:
+        if PRELUDE not in self._busy:
+            prelude = self._load(None, PRELUDE, module)
+            if prelude is not None:
+                for name, entity in prelude.entities.items():
+                    if name not in prelude.imported:
+                        module.entities[name] = entity
+                        module.imported.add(name)
+        for decl in module.tree.declarations:
+            if isinstance(decl, ast.Import):
+                self._import(decl, module)
+
+    def _import(self, decl: ast.Import, module: Module) -> None:
+        source = self._load(decl.module, decl.module.name, module)
+        if source is None:
+            # Poison the names: a missing module is one error, not one per use.
+            return
+        for name in decl.names:
+            entity = source.entities.get(name.name)
+            if entity is None or name.name in source.imported:
+                known = [n for n in source.entities if n not in source.imported]
+                self.sink.error("E0209", f"`{decl.module.name}` has no `{name.name}`", name.span, "not there",
+                                help=did_you_mean(name.name, known))
+                continue
+            if name.name in module.entities and module.entities[name.name] is not entity:
+                at = module.spans.get(name.name)
+                self.sink.error("E0205", f"`{name.name}` is already declared", name.span, "imported again",
+                                labels=(Label(at, "declared here"),) if at else ())
+                continue
+            module.entities[name.name] = entity
+            module.imported.add(name.name)
+            module.spans[name.name] = name.span
