@@ -1,0 +1,26 @@
+# Reconstruction losses in nats: negative log-likelihoods, summed over the last axis.
+
+# -log of a Bernoulli likelihood with the given logits. On grey values 0 < x < 1 this is the
+# cross-entropy, not a likelihood.
+fn bernoulli_nll(logits: [..b, D], x: [..b, D] in 0..1) -> [..b]:
+    return sum[D](bernoulli_cross_entropy(logits, x))
+
+# The same, entry by entry: softplus(l) - x l.
+fn bernoulli_cross_entropy(logits: [..s], x: [..s] in 0..1) -> [..s]:
+    return softplus(logits) - x * logits
+
+# Half the squared error, summed: the Gaussian negative log-likelihood at variance 1 without its
+# constant (D / 2) log(2 pi).
+fn half_squared_error(mean: [..b, D], x: [..b, D]) -> [..b]:
+    return sum[D](0.5 * square(x - mean))
+
+# Squared error, summed.
+fn squared_error(a: [..b, D], b: [..b, D]) -> [..b]:
+    return sum[D](square(a - b))
+
+claims squared_error(a, b):
+    squared_error_nonneg:   squared_error(a, b) >= 0
+    squared_error_zero_iff: squared_error(a, b) == 0 iff a == b
+
+claims bernoulli_nll(logits, x):
+    bernoulli_nll_nonneg: bernoulli_nll(logits, x) >= 0

@@ -1,0 +1,12 @@
+# Objectives from their terms, in nats.
+
+# The negative evidence lower bound (Kingma & Welling 2014), and its weighted form (Higgins et al.
+# 2017).
+fn neg_elbo(recon: real, kl: real) -> real:
+    return recon + kl
+
+fn beta_elbo(beta: real, recon: real, kl: real) -> real:
+    return weighted_two_term(beta, recon, kl)
+
+claims beta_elbo(beta, recon, kl):
+    beta_one_is_elbo: beta_elbo(1, recon, kl) == neg_elbo(recon, kl)
