@@ -1,0 +1,114 @@
+"""The front half of the pipeline, as a table.
+
+| # | stage            | from                | to                     | may fail with |
+|---|------------------|---------------------|------------------------|---------------|
+| 0 | read             | path                | `SourceFile`           | E00xx         |
+| 1 | parse            | `SourceFile`        | `ast.Module`           | E01xx         |
+| 2 | resolve + check  | `ast.Module`        | `core.program.Program` | E02xx - E06xx |
+| 3 | lower            | `Program`           | `Graph`, claims        | E0415, E0503  |
+| 4 | prove            | `Graph`, claims     | `ClaimReport`s         | -             |
+
+Stages 5 to 8 (differentiate, plan, emit, run) belong to `gendsl.run.session`. A stage that reports
+errors ends the analysis; what was made until then is in the result. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gendsl import resources
+from gendsl.core.claim import Claim
+from gendsl.core.from_syntax import check
+from gendsl.core.program import Interface, Program
+from gendsl.diagnostics.model import GendslError, Sink
+from gendsl.ir.graph import Graph
+from gendsl.ir.text import graph_hash
+from gendsl.lower.program import lower
+from gendsl.prove.verdict import ClaimReport
+from gendsl.source.read import read_source
+from gendsl.source.text import SourceFile
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What is known about a program after the front half; later fields are None after an error.
+
+    `graph_hash` is None for a module without objectives (a stdlib module)."""
+
+    path: str
+    source: SourceFile | None = None
+    program: Program | None = None
+    graph: Graph | None = None
+    graph_hash: str | None = None
+    obligations: tuple[Claim, ...] = ()
+    claims: tuple[ClaimReport, ...] = ()
+
+    @property
+    def interface(self) -> Interface | None:
+        return None if self.program is None else self.program.interface
+
+
+def analyse(path: str, sink: Sink, *, prove: bool = True) -> Analysis:
+    """Stages 0 to 4 for one file; `prove=False` stops before the prover."""
+    result = Analysis(path)
+    try:
+        source = read(path)
+        result = replace(result, source=source)
+        program = check_program(source, sink)
+        if program is None:
+            return result
+        result = replace(result, program=program)
+        lowered = lower(program)
+        digest = graph_hash(lowered.graph) if lowered.graph.objectives else None
+        result = replace(result, graph=lowered.graph, graph_hash=digest, obligations=lowered.claims)
+    except GendslError as problem:
+        for diagnostic in problem.diagnostics:
+            sink.report(diagnostic)
+        return result
+    if prove:
+        result = replace(result, claims=settle(result))
+    return result
+
+
+def settle(analysis: Analysis) -> tuple[ClaimReport, ...]:
+    """Stage 4: a verdict for every claim."""
+    if not analysis.obligations:
+        return ()
+    from gendsl.prove.settle import settle as prove_all
+
+    assert analysis.graph is not None and analysis.interface is not None
+    return prove_all(analysis.graph, analysis.obligations, analysis.interface)
+
+
+def read(path: str) -> SourceFile:
+    """Stage 0: the file at `path`, or the shipped program of that name (`vae`)."""
+    file = Path(path)
+    if not file.exists() and "/" not in path and not path.endswith(".gml"):
+        shipped = resources.shipped("programs", path)
+        if shipped is not None:
+            file = shipped
+    return read_source(file, path if file == Path(path) else str(file))
+
+
+def check_program(source: SourceFile, sink: Sink) -> Program | None:
+    """Stages 1 and 2."""
+    return check(source, module_name(source.path), sink, find_module, resources.names("stdlib"))
+
+
+def module_name(path: str) -> str:
+    """"" for a program; the module's name for a file of the stdlib."""
+    file = Path(path)
+    shipped = resources.shipped("stdlib", file.stem)
+    return file.stem if shipped is not None and file.exists() and shipped.samefile(file) else ""
+
+
+def find_module(name: str, importer: str) -> SourceFile | None:
+    """The source of an imported module: beside the importing file, then in the stdlib."""
+    beside = Path(importer).parent / f"{name}.gml"
+    if name.isidentifier() and beside.is_file():
+        return read_source(beside, str(beside))
+    shipped = resources.shipped("stdlib", name)
+    return None if shipped is None else read_source(shipped, str(shipped))
+
+
