@@ -120,7 +120,7 @@ def checked(node: Node, value: Any, env: Concrete) -> Array:
         raise EvaluationError(f"{node!r} : {node.type} has dtype {array.dtype}")
     match node.type.elem:
         case Fin(bound) if array.size and not (
-            0 <= array.min() and array.max() < bound.size(env.sizes)
+            array.min() >= 0 and array.max() < bound.size(env.sizes)
         ):
             raise EvaluationError(f"{node!r} : {node.type} has an index out of range")
         case _:
