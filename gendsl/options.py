@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-# `--emit` of `gendsl check` needs no data; `gendsl run --emit` prints these as well, bound to sizes.
+# `gendsl check --emit` prints these; `gendsl run --emit` all, with sizes bound by the data.
 FRONT_STAGES = ("ast", "core", "graph")
 STAGES = (*FRONT_STAGES, "joint", "plan", "torch", "triton")
 
