@@ -69,8 +69,12 @@ def _statement(stmt: ast.Stmt, ctx: Context, result: BodyResult) -> None:
             if ctx.body.kind != "objective":
                 word = type(stmt).__name__.removesuffix("Stmt").lower()
                 word = stmt.verb if isinstance(stmt, ast.Optimize) else word
-                ctx.error("E0505", f"`{word}` belongs into an objective", stmt.span,
-                          f"this is a {ctx.body.kind}")
+                ctx.error(
+                    "E0505",
+                    f"`{word}` belongs into an objective",
+                    stmt.span,
+                    f"this is a {ctx.body.kind}",
+                )
                 return
             _objective_part(stmt, ctx, result.parts)
 
@@ -82,8 +86,14 @@ def bind(target: ast.Ident, value: Term, ctx: Context) -> None:
     hidden = visible_data and ctx.body.kind != "objective"
     if (entity is not None and not hidden) or target.name in ctx.body.sizes:
         span = ctx.body.module.spans.get(target.name)
-        ctx.error("E0205", f"`{target.name}` is already declared", target.span, "would shadow it",
-                  labels=(Label(span, "declared here"),) if span else (), help="choose another name")
+        ctx.error(
+            "E0205",
+            f"`{target.name}` is already declared",
+            target.span,
+            "would shadow it",
+            labels=(Label(span, "declared here"),) if span else (),
+            help="choose another name",
+        )
         return
     ctx.body.values[target.name] = value
     ctx.body.value_spans[target.name] = target.span
@@ -97,28 +107,42 @@ def _assign(stmt: ast.Assign, ctx: Context) -> None:
         bind(stmt.targets[0], term(stmt.value, ctx), ctx)
         return
     value = stmt.value
-    callee, items = (value.callee, None) if isinstance(value, ast.Call) else (None, None)
-    if isinstance(callee, ast.Bracket):
-        callee, items = callee.base, callee.items
-    if not isinstance(value, ast.Call) or not isinstance(callee, ast.Name):
-        ctx.error("E0307", f"{len(stmt.targets)} names for one value", stmt.span, "only calls have several")
+    parts = CallSyntax.of(value) if isinstance(value, ast.Call) else None
+    if parts is None:
+        ctx.error(
+            "E0307",
+            f"{len(stmt.targets)} names for one value",
+            stmt.span,
+            "only calls have several",
+        )
         _poison(stmt.targets, ctx)
         return
-    results = call_results(CallSyntax(callee.name, items, value.args, value.span), callee.span, ctx, term)
+    syntax, place = parts
+    results = call_results(syntax, place, ctx, term)
     if results is None:
         _poison(stmt.targets, ctx)
         return
     names = [n for n, _ in results]
     targets = [t.name for t in stmt.targets]
     if len(names) != len(targets):
-        ctx.error("E0307", f"`{callee.name}` has {len(names)} result{'s' * (len(names) != 1)}", stmt.span,
-                  f"{len(targets)} names", help=f"results: {', '.join(n or 'one' for n in names)}")
+        ctx.error(
+            "E0307",
+            f"`{syntax.name}` has {len(names)} result{'s' * (len(names) != 1)}",
+            stmt.span,
+            f"{len(targets)} names",
+            help=f"results: {', '.join(n or 'one' for n in names)}",
+        )
         _poison(stmt.targets, ctx)
         return
-    for place, (target, (_, value_term)) in enumerate(zip(stmt.targets, results, strict=True)):
-        if target.name in names and names[place] != target.name:
-            ctx.error("E0312", f"the results of `{callee.name}` are {', '.join(names)}, in this order",
-                      target.span, f"this is `{names[place]}`", help="swap the names")
+    for at, (target, (_, value_term)) in enumerate(zip(stmt.targets, results, strict=True)):
+        if target.name in names and names[at] != target.name:
+            ctx.error(
+                "E0312",
+                f"the results of `{syntax.name}` are {', '.join(names)}, in this order",
+                target.span,
+                f"this is `{names[at]}`",
+                help="swap the names",
+            )
         bind(target, value_term, ctx)
 
 
@@ -134,12 +158,21 @@ def _binds_instance(stmt: ast.Assign, ctx: Context) -> bool:
     if not isinstance(base, ast.Name) or not isinstance(value, ast.Bracket | ast.Name):
         return False
     entity = ctx.body.module.entities.get(base.name)
-    if not isinstance(entity, FnEntity) or entity.decl.kind != "layer" or base.name in ctx.body.values:
+    if (
+        not isinstance(entity, FnEntity)
+        or entity.decl.kind != "layer"
+        or base.name in ctx.body.values
+    ):
         return False
     target = stmt.targets[0]
     if target.name in ctx.body.used_instances:
-        ctx.error("E0204", f"two layers are named `{target.name}`", target.span, "again",
-                  labels=(Label(ctx.body.used_instances[target.name], "first here"),))
+        ctx.error(
+            "E0204",
+            f"two layers are named `{target.name}`",
+            target.span,
+            "again",
+            labels=(Label(ctx.body.used_instances[target.name], "first here"),),
+        )
     ctx.body.used_instances[target.name] = stmt.span
     ctx.body.instances[target.name] = value
     return True
@@ -149,15 +182,26 @@ def _draw(stmt: ast.DrawStmt, ctx: Context) -> None:
     body = ctx.body
     body.binding = stmt.target.name
     if not body.may_draw:
-        ctx.error("E0502", f"a {body.kind} does not draw", stmt.span, "a draw",
-                  help="declare it as `kernel`, or draw in the objective and pass the noise")
+        ctx.error(
+            "E0502",
+            f"a {body.kind} does not draw",
+            stmt.span,
+            "a draw",
+            help="declare it as `kernel`, or draw in the objective and pass the noise",
+        )
     if stmt.target.name in body.draws:
-        ctx.error("E0509", f"two draws are named `{stmt.target.name}`", stmt.target.span, "again",
-                  help="give each draw a name of its own")
+        ctx.error(
+            "E0509",
+            f"two draws are named `{stmt.target.name}`",
+            stmt.target.span,
+            "again",
+            help="give each draw a name of its own",
+        )
     body.draws.add(stmt.target.name)
     type_ = tensor_type(stmt.type, body, ctx.sink)
     value = (
-        Poison(span=stmt.span) if type_ is None
+        Poison(span=stmt.span)
+        if type_ is None
         else sample(stmt.target.name, type_, stmt.dist, ctx, stmt.span)
     )
     bind(stmt.target, value, ctx)
@@ -166,8 +210,13 @@ def _draw(stmt: ast.DrawStmt, ctx: Context) -> None:
 def _own_param(stmt: ast.ParamDecl, ctx: Context) -> None:
     body = ctx.body
     if not body.may_own_parameters:
-        ctx.error("E0501", f"a {body.kind} owns no parameters", stmt.span, "a parameter",
-                  help="declare it in a layer or net, or at the top level")
+        ctx.error(
+            "E0501",
+            f"a {body.kind} owns no parameters",
+            stmt.span,
+            "a parameter",
+            help="declare it in a layer or net, or at the top level",
+        )
         return
     type_ = tensor_type(stmt.type, body, ctx.sink)
     if type_ is None:
@@ -178,8 +227,13 @@ def _own_param(stmt: ast.ParamDecl, ctx: Context) -> None:
         return
     init = initial(stmt.name.name, type_, stmt.init, ctx)
     bounds = positive_range() if stmt.positive else None
-    own = OwnParam(stmt.name.name, init, stmt.positive,
-                   type=TensorType(type_.items, Real(), bounds), span=stmt.span)
+    own = OwnParam(
+        stmt.name.name,
+        init,
+        stmt.positive,
+        type=TensorType(type_.items, Real(), bounds),
+        span=stmt.span,
+    )
     body.params.append(own)
     bind(stmt.name, own, ctx)
 
@@ -210,8 +264,13 @@ def _if(stmt: ast.If, ctx: Context, result: BodyResult) -> None:
     if isinstance(condition, Poison):
         return
     if not isinstance(condition, Flag):
-        ctx.error("E0309", "`if` is for static flags", stmt.condition.span, describe(condition),
-                  help="choose by value with `where(condition, a, b)`")
+        ctx.error(
+            "E0309",
+            "`if` is for static flags",
+            stmt.condition.span,
+            describe(condition),
+            help="choose by value with `where(condition, a, b)`",
+        )
         return
     before = dict(ctx.body.values)
     branches: list[dict[str, Term]] = []
@@ -238,8 +297,12 @@ def _choose(flag: Flag, a: Term, b: Term, span: Span, ctx: Context) -> Term:
     if poisoned(a, b):
         return Poison(span=span)
     if a.type != b.type:
-        return ctx.error("E0402", "the branches give different types", span,
-                         f"{show_type(a.type)} and {show_type(b.type)}")
+        return ctx.error(
+            "E0402",
+            "the branches give different types",
+            span,
+            f"{show_type(a.type)} and {show_type(b.type)}",
+        )
     if flag.name is None:
         return a if flag.value else b
     return Choose(flag, a, b, type=a.type, span=span)
@@ -249,7 +312,9 @@ def _choose(flag: Flag, a: Term, b: Term, span: Span, ctx: Context) -> Term:
 
 
 def _objective_part(
-    stmt: ast.TermStmt | ast.ShowStmt | ast.Optimize | ast.Update, ctx: Context, parts: ObjectiveParts
+    stmt: ast.TermStmt | ast.ShowStmt | ast.Optimize | ast.Update,
+    ctx: Context,
+    parts: ObjectiveParts,
 ) -> None:
     ctx.body.binding = stmt.target.name if not isinstance(stmt, ast.Optimize) else stmt.verb
     value = term(stmt.value, ctx)
@@ -262,8 +327,14 @@ def _objective_part(
             bind(target, value, ctx)
         case ast.Optimize(verb=verb):
             if parts.loss is not None:
-                ctx.error("E0504", "an objective optimises one value", stmt.span, "the second",
-                          labels=(Label(parts.loss[2], "the first"),), help="add the terms up")
+                ctx.error(
+                    "E0504",
+                    "an objective optimises one value",
+                    stmt.span,
+                    "the second",
+                    labels=(Label(parts.loss[2], "the first"),),
+                    help="add the terms up",
+                )
             elif _scalar(value, "the objective", ctx):
                 parts.loss = (verb, value, stmt.span)
         case ast.ShowStmt(target=target):
@@ -279,8 +350,13 @@ def _scalar(value: Term, what: str, ctx: Context) -> bool:
         return False
     if value.type.items:
         labels = ", ".join(str(i.label) for i in value.type.items)
-        ctx.error("E0510", f"{what} must be a scalar", value.span, describe(value),
-                  help=f"reduce it: `mean[{labels}](...)`")
+        ctx.error(
+            "E0510",
+            f"{what} must be a scalar",
+            value.span,
+            describe(value),
+            help=f"reduce it: `mean[{labels}](...)`",
+        )
         return False
     return True
 
@@ -288,8 +364,13 @@ def _scalar(value: Term, what: str, ctx: Context) -> bool:
 def _update(target: ast.Ident, value: Term, ctx: Context, parts: ObjectiveParts) -> None:
     entity = ctx.body.module.entities.get(target.name)
     if not isinstance(entity, ValueEntity) or entity.kind != "state":
-        ctx.error("E0513", f"`{target.name}` is not a state", target.span, "only states are updated",
-                  help=f"declare `state {target.name}: [...] = 0`")
+        ctx.error(
+            "E0513",
+            f"`{target.name}` is not a state",
+            target.span,
+            "only states are updated",
+            help=f"declare `state {target.name}: [...] = 0`",
+        )
         return
     if poisoned(value):
         return
@@ -297,6 +378,8 @@ def _update(target: ast.Ident, value: Term, ctx: Context, parts: ObjectiveParts)
         a == b for a, b in zip(value.type.items, entity.type.items, strict=True)
     )
     if not same or isinstance(value.type.elem, Fin):
-        ctx.error("E0402", f"`{target.name}` is {show_type(entity.type)}", value.span, describe(value))
+        ctx.error(
+            "E0402", f"`{target.name}` is {show_type(entity.type)}", value.span, describe(value)
+        )
         return
     parts.updates[target.name] = value

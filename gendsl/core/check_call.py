@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from fractions import Fraction
 
 from gendsl.core.align import broadcast_to
+from gendsl.core.call_arguments import Arguments, Check, collect
+from gendsl.core.call_sizes import bind_brackets, complete, conditions, net_sizes
 from gendsl.core.context import CallSyntax, Context, describe, poisoned
 from gendsl.core.instantiate import instantiate, repeated_label, sizes_of
 from gendsl.core.matching import Match, positions
-from gendsl.core.program import DimInfo
-from gendsl.core.ranges import inside
 from gendsl.core.scope import FnEntity
 from gendsl.core.show import plain, show_type
-from gendsl.core.sizes import axis_argument, items
 from gendsl.core.term import (
     CallResult,
-    Flag,
     FnDef,
     Formal,
     GatherTerm,
@@ -35,19 +31,6 @@ from gendsl.shape.tensor_type import Fin, Item, Spread, TensorType
 from gendsl.source.text import Span
 from gendsl.syntax import ast
 
-Check = Callable[[ast.Expr, Context], Term]
-
-
-@dataclass
-class _Arguments:
-    """The checked arguments of one call, sorted by what they are."""
-
-    tensors: dict[str, Term] = field(default_factory=dict)
-    flags: dict[str, Term] = field(default_factory=dict)
-    nets: dict[str, FnDef | str] = field(default_factory=dict)
-    exprs: dict[str, ast.Expr] = field(default_factory=dict)
-    bad: bool = False
-
 
 def call(syntax: CallSyntax, callee: Span, ctx: Context, check: Check) -> Term:
     """A call with one result."""
@@ -57,8 +40,11 @@ def call(syntax: CallSyntax, callee: Span, ctx: Context, check: Check) -> Term:
     if len(results) != 1:
         names = ", ".join(f"`{n}`" for n, _ in results)
         return ctx.error(
-            "E0307", f"`{syntax.name}` has {len(results)} results: {names}", syntax.span,
-            "one value is wanted here", help="bind them first: `a, b = f(...)`",
+            "E0307",
+            f"`{syntax.name}` has {len(results)} results: {names}",
+            syntax.span,
+            "one value is wanted here",
+            help="bind them first: `a, b = f(...)`",
         )
     return results[0][1]
 
@@ -71,9 +57,9 @@ def call_results(
     if resolved is None:
         return None
     signature, target, bracket, instance = resolved
-    arguments = _collect(signature, syntax, ctx, check)
+    arguments = collect(signature, syntax, ctx, check)
     match = Match(frozenset([*(n for n, _ in signature.sizes), *signature.implicit]))
-    if not _bind_brackets(signature, bracket, match, ctx, syntax.span) or arguments.bad:
+    if not bind_brackets(signature, bracket, match, ctx, syntax.span) or arguments.bad:
         return None
     for formal in signature.formals:
         if formal.name in arguments.tensors:
@@ -85,7 +71,7 @@ def call_results(
     for solution in match.solved_by_division:
         for factor, divisor, dividend in solution.divisibility:
             ctx.body.conditions.append(("divides", divisor * factor, dividend, syntax.span))
-    if not _complete(signature, match, ctx, syntax):
+    if not complete(signature, match, ctx, syntax):
         return None
     return _invoke(signature, target, instance, arguments, match, ctx, syntax)
 
@@ -103,7 +89,9 @@ def _resolve(syntax: CallSyntax, callee: Span, ctx: Context) -> _Resolved | None
         return body.nets[name], name, bracket, None
     bound = body.instances.get(name)
     if bound is not None:
-        base, bracket = (bound.base, bound.items) if isinstance(bound, ast.Bracket) else (bound, None)
+        base, bracket = (
+            (bound.base, bound.items) if isinstance(bound, ast.Bracket) else (bound, None)
+        )
         assert isinstance(base, ast.Name)
         name = base.name
     entity = body.module.entities.get(name)
@@ -114,7 +102,8 @@ def _resolve(syntax: CallSyntax, callee: Span, ctx: Context) -> _Resolved | None
         ctx.error(
             "E0203" if entity is None and name not in body.values else "E0303",
             f"unknown function `{name}`" if entity is None else f"`{name}` cannot be called",
-            callee, "not in scope" if entity is None else "not a function",
+            callee,
+            "not in scope" if entity is None else "not a function",
             help=did_you_mean(name, [*known, *BUILTINS]),
         )
         return None
@@ -133,13 +122,21 @@ def _may_call(entity: FnEntity, ctx: Context, span: Span) -> bool:
     kind, body = entity.decl.kind, ctx.body
     if kind == "layer" and not body.may_own_parameters:
         ctx.error(
-            "E0501", f"`{entity.decl.name.name}` is a layer: only nets and layers own parameters",
-            span, f"called in a {body.kind}", help="put the call into a `net` and call that",
+            "E0501",
+            f"`{entity.decl.name.name}` is a layer: only nets and layers own parameters",
+            span,
+            f"called in a {body.kind}",
+            help="put the call into a `net` and call that",
         )
         return False
     if kind == "kernel" and not (body.may_draw or body.kind == "claims"):
-        ctx.error("E0502", f"`{entity.decl.name.name}` may draw: a {body.kind} may not call it", span,
-                  "a kernel", help="declare the caller as `kernel`")
+        ctx.error(
+            "E0502",
+            f"`{entity.decl.name.name}` may draw: a {body.kind} may not call it",
+            span,
+            "a kernel",
+            help="declare the caller as `kernel`",
+        )
         return False
     if kind == "sampler":
         ctx.error("E0303", "a sampler is not called in a program", span, "runs after training")
@@ -153,186 +150,15 @@ def _claim_instance(ctx: Context, syntax: CallSyntax) -> str:
     earlier = ctx.body.used_instances.get(name)
     if earlier is not None and earlier != syntax.span:
         ctx.error(
-            "E0204", f"two layers of `{ctx.body.owner}` would both be named `{name}`", syntax.span,
-            f"also `{name}`", labels=(Label(earlier, "first here"),),
+            "E0204",
+            f"two layers of `{ctx.body.owner}` would both be named `{name}`",
+            syntax.span,
+            f"also `{name}`",
+            labels=(Label(earlier, "first here"),),
             help="bind each to a name of its own, or share one: `block = dense[O]`",
         )
     ctx.body.used_instances[name] = syntax.span
     return name
-
-
-# ---- arguments ---------------------------------------------------------------------------
-
-
-def _collect(signature: Signature, syntax: CallSyntax, ctx: Context, check: Check) -> _Arguments:
-    """Check every argument and assign it to its parameter."""
-    result = _Arguments()
-    formals = {f.name: f for f in signature.formals}
-    queue = list(signature.formals)
-    given: set[str] = set()
-    for arg in syntax.args:
-        if arg.name is None:
-            formal = next((f for f in queue if f.name not in given), None)
-            if formal is None:
-                ctx.error("E0308", f"`{signature.name}` takes {len(formals)} arguments", arg.span,
-                          "one too many", labels=_declared(signature))
-                result.bad = True
-                continue
-        else:
-            formal = formals.get(arg.name.name)
-            if formal is None or formal.name in given:
-                what = "no parameter" if formal is None else "two values for"
-                ctx.error("E0308", f"`{signature.name}` has {what} `{arg.name.name}`", arg.name.span,
-                          "unknown" if formal is None else "given twice",
-                          help=did_you_mean(arg.name.name, list(formals)))
-                result.bad = True
-                continue
-        given.add(formal.name)
-        _assign(formal, arg.value, result, ctx, check)
-    for formal in signature.formals:
-        if formal.name not in given and not _default(formal, result):
-            ctx.error("E0308", f"`{signature.name}` needs `{formal.name}`", syntax.span,
-                      f"`{formal.name}: {show_type(formal.type)}` is missing",
-                      labels=_declared(signature))
-            result.bad = True
-    return result
-
-
-def _assign(formal: Formal, value: ast.Expr, result: _Arguments, ctx: Context, check: Check) -> None:
-    result.exprs[formal.name] = value
-    if formal.net is not None:
-        net = _net_argument(formal, value, ctx)
-        if net is None:
-            result.bad = True
-        else:
-            result.nets[formal.name] = net
-        return
-    term = check(value, ctx)
-    if poisoned(term):
-        result.bad = True
-    elif formal.flag:
-        if not isinstance(term, Flag):
-            ctx.error("E0309", f"`{formal.name}` is a static flag", value.span,
-                      "`true`, `false` or a flag of the enclosing body is wanted")
-            result.bad = True
-        result.flags[formal.name] = term
-    else:
-        if formal.type.range is not None and not inside(term.type.range, formal.type.range):
-            have = "no known range" if term.type.range is None else f"range {term.type.range}"
-            ctx.error("E0304", f"`{formal.name}` must lie in {formal.type.range}", value.span,
-                      f"{have}", labels=(Label(formal.span, "declared here"),),
-                      help="scale the data in the program, or use `sigmoid` / `clamp`")
-            result.bad = True
-        result.tensors[formal.name] = term
-
-
-def _net_argument(formal: Formal, value: ast.Expr, ctx: Context) -> FnDef | str | None:
-    if isinstance(value, ast.Name):
-        if value.name in ctx.body.nets:
-            return value.name
-        entity = ctx.body.module.entities.get(value.name)
-        if isinstance(entity, FnEntity) and entity.decl.kind in ("net", "fn"):
-            definition = ctx.program.definition(entity)
-            if definition is None:
-                return None
-            want, have = formal.net, definition.signature
-            assert want is not None
-            if len(want.formals) <= len(have.formals) and len(want.results) == len(have.results):
-                return definition
-            ctx.error("E0310", f"`{value.name}` does not fit `{formal.name}`", value.span,
-                      have.describe(), labels=(Label(formal.span, "wanted here"),))
-            return None
-    ctx.error("E0310", f"`{formal.name}` wants a net", value.span, "the name of a net is wanted")
-    return None
-
-
-def _default(formal: Formal, result: _Arguments) -> bool:
-    match formal.default:
-        case None:
-            return False
-        case bool() as value:
-            result.flags[formal.name] = Flag(None, value)
-        case str():
-            return False
-        case value:
-            result.tensors[formal.name] = Literal(value)
-    return True
-
-
-# ---- sizes -------------------------------------------------------------------------------
-
-
-def _bind_brackets(
-    signature: Signature,
-    bracket: tuple[ast.SizeItem, ...] | None,
-    match: Match,
-    ctx: Context,
-    span: Span,
-) -> bool:
-    """Explicit sizes `[O]`, `[hidden, k: 3]`, or the asserted labels of a spread `[B, P]`."""
-    if signature.bracket_spread is not None:
-        return True
-    names = {plain(n): n for n, _ in signature.sizes}
-    order = [n for n, _ in signature.sizes]
-    for part in bracket or ():
-        argument = axis_argument(part, ctx.body, ctx.sink)
-        if argument is None:
-            return False
-        label = part.label.name if isinstance(part, ast.SizeAxis) and part.label else None
-        if label in names:
-            target: str | None = names[label]
-        else:
-            target = next((n for n in order if n not in match.dims), None)
-        if target is None or target in match.dims:
-            ctx.error("E0408", f"`{signature.name}` takes {len(order)} sizes in brackets", part.span,
-                      "one too many", labels=_declared(signature))
-            return False
-        match.dims[target] = argument
-    return True
-
-
-def _complete(signature: Signature, match: Match, ctx: Context, syntax: CallSyntax) -> bool:
-    """Defaults for bracket sizes; every size and spread must be known; asserted labels agree."""
-    from gendsl.core.term import AxisArg
-
-    for name, default in signature.sizes:
-        if name not in match.dims and default is not None:
-            value = default.substitute(sizes_of(match.dims))
-            match.dims[name] = AxisArg(plain(value), value)
-    missing = [plain(n) for n in match.locals if n not in match.dims]
-    if missing:
-        ctx.error("E0407", f"`{signature.name}` needs the size `{missing[0]}`", syntax.span,
-                  "not given and not solved by the arguments", labels=_declared(signature),
-                  help=f"write `{syntax.name}[{missing[0]}](...)`")
-        return False
-    for spread in signature.spreads:
-        match.spreads.setdefault(spread, ())
-    return _labels_asserted(signature, match, ctx, syntax)
-
-
-def _labels_asserted(signature: Signature, match: Match, ctx: Context, syntax: CallSyntax) -> bool:
-    """`mse[B, P, C](e, z)` says what `..s` is; it must be so."""
-    if signature.bracket_spread is None:
-        return True
-    actual = match.spreads[signature.bracket_spread]
-    shown = ", ".join(plain(i.label) for i in actual)
-    if syntax.items is None:
-        ctx.error("E0409", f"`{signature.name}` wants the labels it reduces", syntax.span,
-                  "no brackets", help=f"write `{signature.name}[{shown}](...)`, or `[..]` for all")
-        return False
-    if len(syntax.items) == 1:
-        only = syntax.items[0]
-        if isinstance(only, ast.SizeSpread) and only.name is None:
-            return True
-    stated = items(syntax.items, ctx.body, ctx.sink)
-    if stated is None:
-        return False
-    if tuple(i.label for i in stated) != tuple(i.label for i in actual):
-        ctx.error("E0409", f"`{signature.name}` reduces [{shown}] here", syntax.span,
-                  f"[{', '.join(plain(i.label) for i in stated)}] is written",
-                  help=f"write `{signature.name}[{shown}](...)`")
-        return False
-    return True
 
 
 # ---- building the call -------------------------------------------------------------------
@@ -342,7 +168,7 @@ def _invoke(
     signature: Signature,
     target: FnDef | str,
     instance: str | None,
-    arguments: _Arguments,
+    arguments: Arguments,
     match: Match,
     ctx: Context,
     syntax: CallSyntax,
@@ -361,25 +187,38 @@ def _invoke(
             for kind, d, e, _ in (target.conditions if isinstance(target, FnDef) else ())
         ]
     except ValueError as problem:
-        ctx.error("E0404", f"a size of `{signature.name}` has no exact value", syntax.span, plain(problem))
+        ctx.error(
+            "E0404", f"a size of `{signature.name}` has no exact value", syntax.span, plain(problem)
+        )
         return None
-    if not _conditions(signature, inherited, ctx, syntax.span) or not _net_sizes(
+    if not conditions(signature, inherited, ctx, syntax.span) or not net_sizes(
         signature, sizes, ctx, syntax.span
     ):
         return None
     for type_ in types:
         label = repeated_label(type_.items)
         if label is not None:
-            ctx.error("E0406", f"the result of `{signature.name}` has two axes `{plain(label)}`",
-                      syntax.span, show_type(type_),
-                      help=f"label the new axis: `{syntax.name}[f: {plain(label)}](...)`")
+            ctx.error(
+                "E0406",
+                f"the result of `{signature.name}` has two axes `{plain(label)}`",
+                syntax.span,
+                show_type(type_),
+                help=f"label the new axis: `{syntax.name}[f: {plain(label)}](...)`",
+            )
             return None
     occurrence = f"{body.binding}.{signature.name}"
     count = body.occurrences.get(occurrence, 0)
     body.occurrences[occurrence] = count + 1
     invoke = Invoke(
-        target, sizes, dict(match.spreads), args, arguments.flags, arguments.nets, instance,
-        occurrence if count == 0 else f"{occurrence}#{count + 1}", syntax.span,
+        target,
+        sizes,
+        dict(match.spreads),
+        args,
+        arguments.flags,
+        arguments.nets,
+        instance,
+        occurrence if count == 0 else f"{occurrence}#{count + 1}",
+        syntax.span,
     )
     names = signature.result_names or ("",)
     return [
@@ -409,59 +248,16 @@ def _fit(term: Term, formal: Formal, match: Match) -> Term:
         *(at + p for p in inner),
         *range(at + len(full), at + len(full) + tail),
     )
-    return Spreadout(term, places, type=TensorType(want.items, term.type.elem, term.type.range),
-                     span=term.span)
+    return Spreadout(
+        term, places, type=TensorType(want.items, term.type.elem, term.type.range), span=term.span
+    )
 
 
-def _conditions(
-    signature: Signature, inherited: list[tuple[str, Dim, Dim]], ctx: Context, span: Span
-) -> bool:
-    """Conditions of the callee at these sizes: decided now when constant, else inherited."""
-    from gendsl.core.conditions import decide
-
-    for kind, d, e in inherited:
-        verdict = decide(kind, d, e)
-        if verdict is False:
-            what = f"{plain(d)} does not divide {plain(e)}" if kind == "divides" else f"{plain(e)} < 1"
-            ctx.error("E0410", f"a size condition of `{signature.name}` does not hold", span, what)
-            return False
-        if verdict is None:
-            ctx.body.conditions.append((kind, d, e, span))
-    return True
-
-
-def _net_sizes(signature: Signature, sizes: dict[str, Dim], ctx: Context, span: Span) -> bool:
-    """All calls of a net share its parameters: its sizes must agree, and not mention a batch."""
-    entity = ctx.body.module.entities.get(signature.name)
-    if signature.kind != "net" or not isinstance(entity, FnEntity):
-        return True
-    for name in signature.implicit:
-        size = sizes[name]
-        for used in size.names:
-            info = ctx.body.module.entities.get(used)
-            if isinstance(info, DimInfo) and info.kind == "batch":
-                ctx.error("E0503", f"`{plain(name)}` of net `{signature.name}` would be `{plain(size)}`",
-                          span, f"`{used}` counts examples, parameters cannot depend on it")
-                return False
-        known = entity.net_dims.setdefault(name, (size, span))
-        if known[0] != size:
-            ctx.error("E0411", f"net `{signature.name}` is called with two sizes of `{plain(name)}`",
-                      span, f"`{plain(size)}` here",
-                      labels=(Label(known[1], f"`{plain(known[0])}` here"),),
-                      help="all calls share the net's parameters; use two nets, or equal sizes")
-            return False
-    return True
-
-
-# ---- errors ------------------------------------------------------------------------------
-
-
-def _declared(signature: Signature) -> tuple[Label, ...]:
-    return (Label(signature.span, signature.describe()),) if signature.span.end else ()
+# ---- errors ----------------------------------------------------------------------------
 
 
 def _report(
-    signature: Signature, match: Match, arguments: _Arguments, ctx: Context, syntax: CallSyntax
+    signature: Signature, match: Match, arguments: Arguments, ctx: Context, syntax: CallSyntax
 ) -> None:
     """One diagnostic per argument that does not fit."""
     seen: set[str] = set()
@@ -527,13 +323,20 @@ def indexing(expr: ast.Bracket, ctx: Context, check: Check) -> Term:
         return index
     if not isinstance(index.type.elem, Fin) or index.type.elem.bound != axis.size:
         return ctx.error(
-            "E0311", f"an index of fin[{plain(axis.size)}] is wanted", syntax.span,
-            describe(index, syntax), help="`widen(k)` embeds an index in a larger bound by one",
+            "E0311",
+            f"an index of fin[{plain(axis.size)}] is wanted",
+            syntax.span,
+            describe(index, syntax),
+            help="`widen(k)` embeds an index in a larger bound by one",
         )
     rest = (*index.type.items, *table.type.items[1:])
     if repeated_label(rest) is not None:
-        return ctx.error("E0406", f"two axes `{repeated_label(rest)}` after indexing", expr.span,
-                         f"{show_type(table.type)} at {show_type(index.type)}")
+        return ctx.error(
+            "E0406",
+            f"two axes `{repeated_label(rest)}` after indexing",
+            expr.span,
+            f"{show_type(table.type)} at {show_type(index.type)}",
+        )
     type_ = TensorType(rest, table.type.elem, table.type.range)
     return GatherTerm(table, index, 0, type=type_, span=expr.span)
 
@@ -549,8 +352,12 @@ def _index_term(syntax: ast.Expr, bound: Dim, ctx: Context, check: Check) -> Ter
     if isinstance(index, SizeTerm) and isinstance(index.type.elem, Fin):
         verdict = decide("positive", Dim.of(1), bound - index.dim)
         if verdict is False:
-            return ctx.error("E0311", f"index {plain(index.dim)} is not below {plain(bound)}",
-                             syntax.span, "out of range")
+            return ctx.error(
+                "E0311",
+                f"index {plain(index.dim)} is not below {plain(bound)}",
+                syntax.span,
+                "out of range",
+            )
         if verdict is None:
             ctx.body.conditions.append(("positive", Dim.of(1), bound - index.dim, syntax.span))
     return index

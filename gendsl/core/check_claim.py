@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from gendsl.core import claim as lowered
 from gendsl.core.align import align
@@ -27,7 +28,7 @@ from gendsl.source.text import Span
 from gendsl.syntax import ast
 
 Nodes = Sequence[Node]
-Make = Callable[[Nodes], object]
+Make = Callable[[Nodes], Any]
 
 
 @dataclass
@@ -55,7 +56,9 @@ class ClaimTerms:
     build: Callable[[Nodes], lowered.Claim]
 
 
-def check_claim(claim: ast.Claim, subject: str, bound: tuple[Bound, ...], ctx: Context) -> ClaimTerms | None:
+def check_claim(
+    claim: ast.Claim, subject: str, bound: tuple[Bound, ...], ctx: Context
+) -> ClaimTerms | None:
     """Check one claim; `bound` are the universally bound arguments of its block."""
     parts = Parts()
     slots = [parts.slot(b) for b in bound]
@@ -73,7 +76,14 @@ def check_claim(claim: ast.Claim, subject: str, bound: tuple[Bound, ...], ctx: C
         body = make(nodes)
         given = tuple(g(nodes) for g in parts.given)
         return lowered.Claim(
-            claim.name.name, body, claim.source, claim.span, given, tuple(variables), parts.any_nets, subject,  # type: ignore[arg-type]
+            claim.name.name,
+            body,
+            claim.source,
+            claim.span,
+            given,
+            tuple(variables),
+            parts.any_nets,
+            subject,
         )
 
     return ClaimTerms(tuple(parts.terms), build)
@@ -84,14 +94,21 @@ def claim_term(expr: ast.Expr, ctx: Context) -> Term:
     match expr:
         case ast.With(operand=operand, bindings=bindings):
             return _with(expr, claim_term(operand, ctx), bindings, ctx)
-        case ast.Call(callee=ast.Bracket(base=ast.Name(name="E"), items=items), args=args) if len(args) == 1:
+        case ast.Call(callee=ast.Bracket(base=ast.Name(name="E"), items=items), args=args) if (
+            len(args) == 1
+        ):
             return _expectation(expr, items, claim_term(args[0].value, ctx), ctx)
         case ast.Call(callee=ast.Name(name="nll"), args=(value, law_arg)):
             return nll(claim_term(value.value, ctx), law_arg.value, ctx, expr.span, claim_term)
         case ast.Binary(op="+" | "-" | "*" | "/"):
             from gendsl.core.check_expr import _ARITHMETIC, real_op
 
-            return real_op(_ARITHMETIC[expr.op], (claim_term(expr.left, ctx), claim_term(expr.right, ctx)), ctx, expr)
+            return real_op(
+                _ARITHMETIC[expr.op],
+                (claim_term(expr.left, ctx), claim_term(expr.right, ctx)),
+                ctx,
+                expr,
+            )
         case _:
             return term(expr, ctx)
 
@@ -102,23 +119,36 @@ def _with(expr: ast.With, value: Term, bindings: tuple[ast.Arg, ...], ctx: Conte
         name = binding.name.name if binding.name else ""
         entity = ctx.body.module.entities.get(name)
         bound = ctx.body.values.get(name)
-        if not (isinstance(entity, ValueEntity) and entity.kind == "hyper") and not isinstance(bound, Bound):
-            return ctx.error("E0601", f"`{name}` is not a hyperparameter", binding.span, "cannot be replaced")
+        if not (isinstance(entity, ValueEntity) and entity.kind == "hyper") and not isinstance(
+            bound, Bound
+        ):
+            return ctx.error(
+                "E0601", f"`{name}` is not a hyperparameter", binding.span, "cannot be replaced"
+            )
         replaced[name] = claim_term(binding.value, ctx)
     if poisoned(value, *replaced.values()):
         return Poison(span=expr.span)
-    return WithTerm(value, replaced, type=TensorType(value.type.items, value.type.elem), span=expr.span)
+    return WithTerm(
+        value, replaced, type=TensorType(value.type.items, value.type.elem), span=expr.span
+    )
 
 
-def _expectation(expr: ast.Expr, items: tuple[ast.SizeItem, ...], value: Term, ctx: Context) -> Term:
+def _expectation(
+    expr: ast.Expr, items: tuple[ast.SizeItem, ...], value: Term, ctx: Context
+) -> Term:
     names: list[str] = []
     for item in items:
         ok = isinstance(item, ast.SizeAxis) and isinstance(item.size, ast.Name)
         if not ok or not isinstance(item, ast.SizeAxis) or not isinstance(item.size, ast.Name):
             return ctx.error("E0602", "`E[...]` names draws", item.span, "not a draw")
         if item.size.name not in ctx.body.draws:
-            return ctx.error("E0602", f"`{item.size.name}` is not a draw here", item.span, "not drawn",
-                             help=did_you_mean(item.size.name, sorted(ctx.body.draws)))
+            return ctx.error(
+                "E0602",
+                f"`{item.size.name}` is not a draw here",
+                item.span,
+                "not drawn",
+                help=did_you_mean(item.size.name, sorted(ctx.body.draws)),
+            )
         names.append(item.size.name)
     if poisoned(value):
         return value
@@ -135,10 +165,10 @@ def _prop(expr: ast.Expr, ctx: Context, parts: Parts) -> Make | None:
             if a is None or b is None:
                 return None
             kind = lowered.And if op == "and" else lowered.Or
-            return lambda n: kind((a(n), b(n)))  # type: ignore[arg-type]
+            return lambda n: kind((a(n), b(n)))
         case ast.Unary(op="not", operand=operand):
             inner = _prop(operand, ctx, parts)
-            return None if inner is None else lambda n: lowered.Not(inner(n))  # type: ignore[arg-type]
+            return None if inner is None else lambda n: lowered.Not(inner(n))
         case ast.Compare(op=op, left=left, right=right):
             if _mentions(left, "grad") or _mentions(right, "grad"):
                 return _gradients(expr, ctx, parts)
@@ -148,14 +178,21 @@ def _prop(expr: ast.Expr, ctx: Context, parts: Parts) -> Make | None:
         case _:
             value = claim_term(expr, ctx)
             if not poisoned(value) and not isinstance(value.type.elem, Bool):
-                ctx.error("E0603", "a claim is true or false; this is a value", expr.span, describe(value),
-                          help="compare it: `e == ...`, `e >= ...`")
+                ctx.error(
+                    "E0603",
+                    "a claim is true or false; this is a value",
+                    expr.span,
+                    describe(value),
+                    help="compare it: `e == ...`, `e >= ...`",
+                )
                 return None
             slot = parts.slot(value)
             return lambda n: lowered.Holds(n[slot])
 
 
-def _comparison(op: str, a: Term, b: Term, expr: ast.Expr, ctx: Context, parts: Parts) -> Make | None:
+def _comparison(
+    op: str, a: Term, b: Term, expr: ast.Expr, ctx: Context, parts: Parts
+) -> Make | None:
     from gendsl.core.check_expr import as_index_like
 
     if poisoned(a, b):
@@ -193,7 +230,9 @@ def _gradients(expr: ast.Compare, ctx: Context, parts: Parts) -> Make | None:
     if left is None or right is None:
         return None
 
-    def side(entries: list[tuple[int, str, int | None]], nodes: Nodes) -> tuple[lowered.GradTerm, ...]:
+    def side(
+        entries: list[tuple[int, str, int | None]], nodes: Nodes
+    ) -> tuple[lowered.GradTerm, ...]:
         return tuple(
             lowered.GradTerm(nodes[v], g, None if f is None else nodes[f]) for v, g, f in entries
         )
@@ -201,7 +240,9 @@ def _gradients(expr: ast.Compare, ctx: Context, parts: Parts) -> Make | None:
     return lambda n: lowered.GradEqual(side(left, n), side(right, n))
 
 
-def _summands(expr: ast.Expr, ctx: Context, parts: Parts) -> list[tuple[int, str, int | None]] | None:
+def _summands(
+    expr: ast.Expr, ctx: Context, parts: Parts
+) -> list[tuple[int, str, int | None]] | None:
     match expr:
         case ast.Number(value=value) if value == 0:
             return []
@@ -215,19 +256,31 @@ def _summands(expr: ast.Expr, ctx: Context, parts: Parts) -> list[tuple[int, str
             entry = grad_call(call, ctx, parts)
             return None if entry is None else [(*entry, None)]
         case _:
-            ctx.error("E0604", "a sum of `c * grad(value, group)` is wanted", expr.span, "not of this form")
+            ctx.error(
+                "E0604",
+                "a sum of `c * grad(value, group)` is wanted",
+                expr.span,
+                "not of this form",
+            )
             return None
 
 
 def grad_call(call: ast.Call, ctx: Context, parts: Parts) -> tuple[int, str] | None:
     """`grad(value, group)`: the slot of the scalar, and the group."""
-    is_grad = isinstance(call.callee, ast.Name) and call.callee.name == "grad" and len(call.args) == 2
+    is_grad = (
+        isinstance(call.callee, ast.Name) and call.callee.name == "grad" and len(call.args) == 2
+    )
     group = call.args[1].value if is_grad else None
     if not is_grad or not isinstance(group, ast.Name):
         ctx.error("E0604", "`grad(value, group)` is wanted", call.span, "two arguments")
         return None
     if not is_group(group.name, ctx):
-        ctx.error("E0206", f"`{group.name}` is not a parameter group", group.span, "a net or a free parameter")
+        ctx.error(
+            "E0206",
+            f"`{group.name}` is not a parameter group",
+            group.span,
+            "a net or a free parameter",
+        )
         return None
     value = claim_term(call.args[0].value, ctx)
     if not poisoned(value) and value.type.items:
@@ -246,13 +299,27 @@ def is_group(name: str, ctx: Context) -> bool:
 def _lipschitz(expr: ast.Compare, ctx: Context, parts: Parts) -> Make | None:
     """`lipschitz(e, x, l2) <= bound`: e as a function of the bound variable x."""
     call = expr.left
-    names = [a.value.name for a in call.args if isinstance(a.value, ast.Name)] if isinstance(call, ast.Call) else []
-    if not isinstance(call, ast.Call) or len(call.args) != 3 or len(names) < 2 or names[-1] not in ("l1", "l2", "max"):
+    names = (
+        [a.value.name for a in call.args if isinstance(a.value, ast.Name)]
+        if isinstance(call, ast.Call)
+        else []
+    )
+    if (
+        not isinstance(call, ast.Call)
+        or len(call.args) != 3
+        or len(names) < 2
+        or names[-1] not in ("l1", "l2", "max")
+    ):
         ctx.error("E0605", "`lipschitz(e, x, l2)` is wanted", expr.left.span, "norms: l1, l2, max")
         return None
     variable = ctx.body.values.get(names[-2])
     if not isinstance(variable, Bound):
-        ctx.error("E0605", f"`{names[-2]}` is not a bound variable of the claim", call.args[1].span, "not bound")
+        ctx.error(
+            "E0605",
+            f"`{names[-2]}` is not a bound variable of the claim",
+            call.args[1].span,
+            "not bound",
+        )
         return None
     body, at = parts.slot(claim_term(call.args[0].value, ctx)), parts.slot(variable)
     bound = parts.slot(claim_term(expr.right, ctx))
@@ -267,10 +334,10 @@ def _body(body: ast.ClaimBody, ctx: Context, parts: Parts) -> Make | None:
     match body:
         case ast.Proposition(value=value):
             prop = _prop(value, ctx, parts)
-            return None if prop is None else lambda n: lowered.Plain(prop(n))  # type: ignore[arg-type]
+            return None if prop is None else lambda n: lowered.Plain(prop(n))
         case ast.Iff(left=left, right=right):
             a, b = _prop(left, ctx, parts), _prop(right, ctx, parts)
-            return None if a is None or b is None else lambda n: lowered.Iff(a(n), b(n))  # type: ignore[arg-type]
+            return None if a is None or b is None else lambda n: lowered.Iff(a(n), b(n))
         case ast.Given(hypothesis=hypothesis, claim=inner):
             given = _prop(hypothesis, ctx, parts)
             if given is None:
@@ -297,13 +364,24 @@ def _body(body: ast.ClaimBody, ctx: Context, parts: Parts) -> Make | None:
 def _simple(body: ast.ClaimBody, ctx: Context, parts: Parts) -> Make | None:
     match body:
         case ast.Monotone(value=value, direction=direction, variable=variable):
-            at, what = parts.slot(term(ast.Name(variable.name, variable.span), ctx)), claim_term(value, ctx)
+            at, what = (
+                parts.slot(term(ast.Name(variable.name, variable.span), ctx)),
+                claim_term(value, ctx),
+            )
             slot = parts.slot(what)
             return lambda n: lowered.Monotone(n[slot], n[at], direction)
         case ast.InRange(value=value, range=bounds):
             slot = parts.slot(claim_term(value, ctx))
-            low = None if bounds.low is None or _infinite(bounds.low) else parts.slot(claim_term(bounds.low, ctx))
-            high = None if bounds.high is None or _infinite(bounds.high) else parts.slot(claim_term(bounds.high, ctx))
+            low = (
+                None
+                if bounds.low is None or _infinite(bounds.low)
+                else parts.slot(claim_term(bounds.low, ctx))
+            )
+            high = (
+                None
+                if bounds.high is None or _infinite(bounds.high)
+                else parts.slot(claim_term(bounds.high, ctx))
+            )
             return lambda n: lowered.InRange(
                 n[slot], None if low is None else n[low], None if high is None else n[high]
             )
@@ -312,8 +390,12 @@ def _simple(body: ast.ClaimBody, ctx: Context, parts: Parts) -> Make | None:
         case ast.Leaves(objective=objective, group=group):
             known = isinstance(ctx.body.module.entities.get(objective.name), ObjectiveEntity)
             if not known or not is_group(group.name, ctx):
-                ctx.error("E0206", "an objective and a parameter group are wanted", body.span,
-                          f"`{objective.name}`" if not known else f"`{group.name}`")
+                ctx.error(
+                    "E0206",
+                    "an objective and a parameter group are wanted",
+                    body.span,
+                    f"`{objective.name}`" if not known else f"`{group.name}`",
+                )
                 return None
             return lambda n: lowered.Leaves(objective.name, group.name)
         case ast.RepeatInvariant(value=value):
@@ -323,7 +405,9 @@ def _simple(body: ast.ClaimBody, ctx: Context, parts: Parts) -> Make | None:
             slot = parts.slot(claim_term(value, ctx))
             info = ctx.body.module.entities.get(axis.name)
             if not isinstance(info, DimInfo) or info.kind != "batch":
-                ctx.error("E0606", f"`{axis.name}` is not a batch axis", axis.span, "not a batch axis")
+                ctx.error(
+                    "E0606", f"`{axis.name}` is not a batch axis", axis.span, "not a batch axis"
+                )
                 return None
             return lambda n: lowered.Separable(n[slot], axis.name)
         case ast.UpTo():
@@ -404,7 +488,11 @@ def _end(expr: ast.Expr | None, ctx: Context) -> Dim | None:
 
 
 def _has_law(value: ast.Expr, spec: ast.Expr, ctx: Context, parts: Parts) -> Make | None:
-    if isinstance(value, ast.Call) and isinstance(value.callee, ast.Name) and value.callee.name == "iterate":
+    if (
+        isinstance(value, ast.Call)
+        and isinstance(value.callee, ast.Name)
+        and value.callee.name == "iterate"
+    ):
         return _iterate(value, spec, ctx, parts)
     what = claim_term(value, ctx)
     made = None if poisoned(what) else law(spec, what.type, ctx, claim_term)
@@ -421,12 +509,26 @@ def _has_law(value: ast.Expr, spec: ast.Expr, ctx: Context, parts: Parts) -> Mak
 def _iterate(call: ast.Call, spec: ast.Expr, ctx: Context, parts: Parts) -> Make | None:
     """`iterate(step, x, t) has law ...`: t applications of the kernel `step(x, index)`."""
     values = [a.value for a in call.args]
-    if len(values) != 3 or not isinstance(values[0], ast.Name) or not isinstance(values[2], ast.Name):
-        ctx.error("E0607", "`iterate(step, x, t)` is wanted", call.span, "a kernel, a value, a bound index")
+    if (
+        len(values) != 3
+        or not isinstance(values[0], ast.Name)
+        or not isinstance(values[2], ast.Name)
+    ):
+        ctx.error(
+            "E0607",
+            "`iterate(step, x, t)` is wanted",
+            call.span,
+            "a kernel, a value, a bound index",
+        )
         return None
     start, count = claim_term(values[1], ctx), ctx.body.values.get(values[2].name)
     if poisoned(start) or not isinstance(count, Bound) or not isinstance(count.type.elem, Fin):
-        ctx.error("E0607", f"`{values[2].name}` is not a bound index", values[2].span, "use `for all t in 0..T`")
+        ctx.error(
+            "E0607",
+            f"`{values[2].name}` is not a bound index",
+            values[2].span,
+            "use `for all t in 0..T`",
+        )
         return None
     state = Bound("iterate.state", type=TensorType(start.type.items), span=call.span)
     index = Bound("iterate.index", type=TensorType(elem=count.type.elem), span=call.span)
@@ -442,7 +544,11 @@ def _iterate(call: ast.Call, spec: ast.Expr, ctx: Context, parts: Parts) -> Make
     s = [parts.slot(t) for t in (start, state, index, step, count)]
     slots = {key: parts.slot(t) for key, t in made.arguments.items()}
     return lambda n: lowered.IterateLaw(
-        n[s[0]], n[s[1]], n[s[2]], n[s[3]], n[s[4]],
+        n[s[0]],
+        n[s[1]],
+        n[s[2]],
+        n[s[3]],
+        n[s[4]],
         lowered.LawSpec(made.dist, {k: n[i] for k, i in slots.items()}, made.batch_axes),
     )
 
@@ -455,8 +561,12 @@ def _bounds(body: ast.Bounds, ctx: Context, parts: Parts) -> Make | None:
     batch = _batch(ctx, body.span)
     if latent is None or poisoned(target, latent) or batch is None:
         if latent is None:
-            ctx.error("E0608", f"`{body.prior.variable.name}` is not a value of the objective",
-                      body.prior.variable.span, "the latent")
+            ctx.error(
+                "E0608",
+                f"`{body.prior.variable.name}` is not a value of the objective",
+                body.prior.variable.span,
+                "the latent",
+            )
         parts.failed = True
         return None
     made = [

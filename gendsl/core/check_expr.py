@@ -64,16 +64,19 @@ def term(expr: ast.Expr, ctx: Context) -> Term:
 
 
 def _call(expr: ast.Call, ctx: Context) -> Term:
-    callee, items = expr.callee, None
-    if isinstance(callee, ast.Bracket):
-        callee, items = callee.base, callee.items
-    if not isinstance(callee, ast.Name):
+    parts = CallSyntax.of(expr)
+    if parts is None:
         return ctx.error("E0303", "only a name can be called", expr.span, "not a function")
-    syntax = CallSyntax(callee.name, items, expr.args, expr.span)
-    known = callee.name in ctx.body.module.entities or callee.name in ctx.body.nets
-    if callee.name in BUILTINS and not known and callee.name not in ctx.body.instances:
-        return BUILTINS[callee.name](ctx, syntax)
-    return call(syntax, callee.span, ctx, term)
+    syntax, place = parts
+    body = ctx.body
+    own = (
+        syntax.name in body.module.entities
+        or syntax.name in body.nets
+        or syntax.name in body.instances
+    )
+    if syntax.name in BUILTINS and not own:
+        return BUILTINS[syntax.name](ctx, syntax)
+    return call(syntax, place, ctx, term)
 
 
 def name(expr: ast.Name, ctx: Context) -> Term:
@@ -101,7 +104,9 @@ def name(expr: ast.Name, ctx: Context) -> Term:
                 "E0303", f"`{expr.name}` is a {decl.kind}, not a value", expr.span, "call it"
             )
         case ObjectiveEntity():
-            return ctx.error("E0303", f"`{expr.name}` is an objective", expr.span, "not a value here")
+            return ctx.error(
+                "E0303", f"`{expr.name}` is an objective", expr.span, "not a value here"
+            )
         case None:
             return _unknown(expr, ctx)
 
@@ -112,7 +117,10 @@ def _unknown(expr: ast.Name, ctx: Context) -> Term:
         return ctx.error("E0303", f"`{expr.name}` is a function, not a value", expr.span, "call it")
     known = [*body.values, *body.sizes, *body.module.entities, *BUILTINS]
     return ctx.error(
-        "E0201", f"unknown name `{expr.name}`", expr.span, "not in scope",
+        "E0201",
+        f"unknown name `{expr.name}`",
+        expr.span,
+        "not in scope",
         help=did_you_mean(expr.name, known),
     )
 
@@ -123,17 +131,24 @@ def real_op(op_name: str, args: tuple[Term, ...], ctx: Context, expr: ast.Expr) 
         return ctx_poison(args, expr)
     for arg in args:
         if not isinstance(arg.type.elem, Real):
-            fix = "`index(t)` turns an index into a real" if isinstance(arg.type.elem, Fin) else None
+            fix = (
+                "`index(t)` turns an index into a real" if isinstance(arg.type.elem, Fin) else None
+            )
             return ctx.error(
-                "E0301", f"arithmetic wants reals, got {show_type(arg.type)}", expr.span,
-                describe(arg), help=fix,
+                "E0301",
+                f"arithmetic wants reals, got {show_type(arg.type)}",
+                expr.span,
+                describe(arg),
+                help=fix,
             )
     aligned = align(ctx, args, expr.span)
     if aligned is None:
         return ctx_poison(args, expr, force=True)
     op = make_op(op_name)
     bounds = range_of(op, [a.type.range for a in aligned])
-    return Apply(op, aligned, type=TensorType(aligned[0].type.items, Real(), bounds), span=expr.span)
+    return Apply(
+        op, aligned, type=TensorType(aligned[0].type.items, Real(), bounds), span=expr.span
+    )
 
 
 def ctx_poison(args: tuple[Term, ...], expr: ast.Expr, force: bool = False) -> Term:
@@ -161,7 +176,10 @@ def power(base: Term, exponent: ast.Expr, ctx: Context, expr: ast.Expr) -> Term:
     value = constant(exponent)
     if value is None:
         return ctx.error(
-            "E0302", "an exponent is a constant", exponent.span, "not a number",
+            "E0302",
+            "an exponent is a constant",
+            exponent.span,
+            "not a number",
             help="write `exp(y * log(x))` for a general power",
         )
     if poisoned(base):

@@ -39,8 +39,17 @@ def signature(entity: FnEntity, sink: Sink) -> tuple[Signature, Body] | None:
     explicit = {n for n, _ in sizes}
     implicit = tuple(d.as_name or "" for d in body.sizes.values() if d.as_name not in explicit)
     made = Signature(
-        decl.name.name, decl.kind, sizes, bracket_spread, implicit, tuple(sorted(body.spreads)),
-        formals, tuple(n.name for n in decl.result.names), results, decl.coupled, decl.name.span,
+        decl.name.name,
+        decl.kind,
+        sizes,
+        bracket_spread,
+        implicit,
+        tuple(sorted(body.spreads)),
+        formals,
+        tuple(n.name for n in decl.result.names),
+        results,
+        decl.coupled,
+        decl.name.span,
     )
     _enter(made, body, sink)
     return made, body
@@ -58,8 +67,13 @@ def _size_parameters(
             body.spreads.add(spread)
             continue
         if isinstance(body.module.entities.get(parameter.name.name), DimInfo):
-            sink.error("E0205", f"`{parameter.name.name}` is already declared", parameter.span,
-                       "would shadow it", help="choose another name")
+            sink.error(
+                "E0205",
+                f"`{parameter.name.name}` is already declared",
+                parameter.span,
+                "would shadow it",
+                help="choose another name",
+            )
         default = None if parameter.default is None else size(parameter.default, body, sink)
         sizes.append((body.local_dim(parameter.name.name).as_name or "", default))
     body.open_sizes = True
@@ -70,8 +84,15 @@ def _formal(param: ast.ParamSig, body: Body, sink: Sink) -> Formal | None:
     name = param.name.name
     entity = body.module.entities.get(name)
     if entity is not None and not (isinstance(entity, ValueEntity) and entity.kind == "data"):
-        sink.error("E0205", f"`{name}` is already declared", param.name.span, "would shadow it",
-                   labels=(Label(body.module.spans[name], "declared here"),) if name in body.module.spans else ())
+        sink.error(
+            "E0205",
+            f"`{name}` is already declared",
+            param.name.span,
+            "would shadow it",
+            labels=(Label(body.module.spans[name], "declared here"),)
+            if name in body.module.spans
+            else (),
+        )
         return None
     if isinstance(param.type, ast.NetTypeExpr):
         net = _net_signature(name, param.type, body, sink)
@@ -92,7 +113,9 @@ def _formal(param: ast.ParamSig, body: Body, sink: Sink) -> Formal | None:
             case other:
                 default = constant(other)
                 if default is None:
-                    sink.error("E0302", "a default is a constant", param.default.span, "not a constant")
+                    sink.error(
+                        "E0302", "a default is a constant", param.default.span, "not a constant"
+                    )
     return Formal(name, type_, default, flag, span=param.span)
 
 
@@ -101,8 +124,19 @@ def _net_signature(name: str, syntax: ast.NetTypeExpr, body: Body, sink: Sink) -
     results = tuple(t for r in syntax.result.types if (t := tensor_type(r, body, sink)) is not None)
     if len(formals) != len(syntax.params) or len(results) != len(syntax.result.types):
         return None
-    return Signature(name, "net parameter", (), None, (), (), formals,
-                     tuple(n.name for n in syntax.result.names), results, False, syntax.span)
+    return Signature(
+        name,
+        "net parameter",
+        (),
+        None,
+        (),
+        (),
+        formals,
+        tuple(n.name for n in syntax.result.names),
+        results,
+        False,
+        syntax.span,
+    )
 
 
 def _enter(made: Signature, body: Body, sink: Sink) -> None:
@@ -118,7 +152,9 @@ def _enter(made: Signature, body: Body, sink: Sink) -> None:
             body.values[formal.name] = Local(formal.name, type=formal.type, span=formal.span)
 
 
-def definition(entity: FnEntity, made: Signature, body: Body, sink: Sink, program: Definitions) -> FnDef | None:
+def definition(
+    entity: FnEntity, made: Signature, body: Body, sink: Sink, program: Definitions
+) -> FnDef | None:
     """Check the body against its signature."""
     ctx = Context(body, sink, program)
     before = len(sink.sorted())
@@ -127,7 +163,9 @@ def definition(entity: FnEntity, made: Signature, body: Body, sink: Sink, progra
     outputs = _outputs(entity.decl, made, result.returned, ctx)
     if outputs is None or len([d for d in sink.sorted() if d.code.startswith("E")]) > before:
         return None
-    return FnDef(made, outputs, tuple(dict.fromkeys(body.conditions)), dict(body.values), tuple(body.params))
+    return FnDef(
+        made, outputs, tuple(dict.fromkeys(body.conditions)), dict(body.values), tuple(body.params)
+    )
 
 
 def _outputs(
@@ -136,18 +174,29 @@ def _outputs(
     """The results, each of the declared type."""
     if made.result_names:
         if returned is not None:
-            ctx.error("E0515", "named results are assigned, not returned", decl.name.span,
-                      ", ".join(made.result_names), help="drop the `return`")
+            ctx.error(
+                "E0515",
+                "named results are assigned, not returned",
+                decl.name.span,
+                ", ".join(made.result_names),
+                help="drop the `return`",
+            )
             return None
         terms = []
         for ident in decl.result.names:
             if ident.name not in ctx.body.values:
-                ctx.error("E0515", f"the result `{ident.name}` is never assigned", ident.span, "declared here")
+                ctx.error(
+                    "E0515",
+                    f"the result `{ident.name}` is never assigned",
+                    ident.span,
+                    "declared here",
+                )
                 return None
             terms.append(ctx.body.values[ident.name])
     elif returned is None:
-        ctx.error("E0515", f"`{decl.name.name}` returns nothing", decl.name.span,
-                  "a `return` is missing")
+        ctx.error(
+            "E0515", f"`{decl.name.name}` returns nothing", decl.name.span, "a `return` is missing"
+        )
         return None
     else:
         terms = [returned]
@@ -159,17 +208,34 @@ def _fit(have: Term, want: TensorType, ctx: Context) -> Term:
     """A result as its declared type: same elements and sizes by position; scalars are broadcast."""
     if isinstance(have, Poison):
         return have
-    if isinstance(have, Literal | Local) and not have.type.items and want.items and isinstance(want.elem, Real):
+    if (
+        isinstance(have, Literal | Local)
+        and not have.type.items
+        and want.items
+        and isinstance(want.elem, Real)
+    ):
         return Spreadout(have, (), type=want, span=have.span)
     same = have.type.elem == want.elem and len(have.type.items) == len(want.items)
-    if not same or not all(same_size(a, b) for a, b in zip(have.type.items, want.items, strict=True)):
+    if not same or not all(
+        same_size(a, b) for a, b in zip(have.type.items, want.items, strict=True)
+    ):
         names = frozenset[str]()
         for item in (*have.type.items, *want.items):
             names |= frozenset() if isinstance(item, Spread) else item.size.names
-        return ctx.error("E0401", f"the result is declared as {show_type(want)}, this is {show_type(have.type)}",
-                         have.span, describe(have), labels=ctx.program.size_places(names))
+        return ctx.error(
+            "E0401",
+            f"the result is declared as {show_type(want)}, this is {show_type(have.type)}",
+            have.span,
+            describe(have),
+            labels=ctx.program.size_places(names),
+        )
     if want.range is not None and not inside(have.type.range, want.range):
         found = "no known range" if have.type.range is None else f"range {plain(have.type.range)}"
-        return ctx.error("E0304", f"the result is declared in {want.range}", have.span, found,
-                         help="end with `sigmoid(...)` or `clamp(x, low, high)`")
+        return ctx.error(
+            "E0304",
+            f"the result is declared in {want.range}",
+            have.span,
+            found,
+            help="end with `sigmoid(...)` or `clamp(x, low, high)`",
+        )
     return have

@@ -17,12 +17,17 @@ from gendsl.syntax import ast
 OPTIMIZERS: dict[str, dict[str, Fraction]] = {
     "sgd": {"lr": Fraction(1, 100), "momentum": Fraction(0), "weight_decay": Fraction(0)},
     "adam": {
-        "lr": Fraction(1, 1000), "beta1": Fraction(9, 10), "beta2": Fraction(999, 1000),
+        "lr": Fraction(1, 1000),
+        "beta1": Fraction(9, 10),
+        "beta2": Fraction(999, 1000),
         "eps": Fraction(1, 10**8),
     },
     "adamw": {
-        "lr": Fraction(1, 1000), "beta1": Fraction(9, 10), "beta2": Fraction(999, 1000),
-        "eps": Fraction(1, 10**8), "weight_decay": Fraction(1, 100),
+        "lr": Fraction(1, 1000),
+        "beta1": Fraction(9, 10),
+        "beta2": Fraction(999, 1000),
+        "eps": Fraction(1, 10**8),
+        "weight_decay": Fraction(1, 100),
     },
 }
 
@@ -44,15 +49,28 @@ def recipe(decl: ast.TrainDecl, ctx: Context) -> tuple[Recipe | None, dict[str, 
                 _setting(item, ctx, settings)
     for key in ("batch", "steps"):
         if key not in settings:
-            ctx.error("E0508", f"the recipe says no `{key}`", decl.span, "in this `train:`",
-                      help="write `batch B = 128`" if key == "batch" else "write `steps 2000`")
+            ctx.error(
+                "E0508",
+                f"the recipe says no `{key}`",
+                decl.span,
+                "in this `train:`",
+                help="write `batch B = 128`" if key == "batch" else "write `steps 2000`",
+            )
     if not lines:
-        ctx.error("E0508", "the recipe has no `step` line", decl.span, "nothing would be trained",
-                  help="write `step OBJECTIVE over NET, ... with adam(lr = 1e-3)`")
+        ctx.error(
+            "E0508",
+            "the recipe has no `step` line",
+            decl.span,
+            "nothing would be trained",
+            help="write `step OBJECTIVE over NET, ... with adam(lr = 1e-3)`",
+        )
     if "batch" not in settings or "steps" not in settings or not lines:
         return None, schedules
     made = Recipe(
-        tuple(lines), int(settings["batch"][0]), int(settings["steps"][0]), tuple(schedules),
+        tuple(lines),
+        int(settings["batch"][0]),
+        int(settings["steps"][0]),
+        tuple(schedules),
         settings["clip"][0] if "clip" in settings else None,
         settings["ema"][0] if "ema" in settings else None,
     )
@@ -63,8 +81,13 @@ def _step(item: ast.TrainStep, ctx: Context) -> RecipeStep | None:
     entities = ctx.body.module.entities
     if not isinstance(entities.get(item.objective.name), ObjectiveEntity):
         known = [n for n, e in entities.items() if isinstance(e, ObjectiveEntity)]
-        ctx.error("E0206", f"unknown objective `{item.objective.name}`", item.objective.span,
-                  "not an objective", help=did_you_mean(item.objective.name, known))
+        ctx.error(
+            "E0206",
+            f"unknown objective `{item.objective.name}`",
+            item.objective.span,
+            "not an objective",
+            help=did_you_mean(item.objective.name, known),
+        )
         return None
     for group in item.groups:
         entity = entities.get(group.name)
@@ -72,12 +95,18 @@ def _step(item: ast.TrainStep, ctx: Context) -> RecipeStep | None:
         free = isinstance(entity, ValueEntity) and entity.kind == "param"
         if not net and not free:
             known = [
-                n for n, e in entities.items()
+                n
+                for n, e in entities.items()
                 if (isinstance(e, FnEntity) and e.decl.kind == "net")
                 or (isinstance(e, ValueEntity) and e.kind == "param")
             ]
-            ctx.error("E0206", f"`{group.name}` is not a parameter group", group.span,
-                      "a net or a free parameter is wanted", help=did_you_mean(group.name, known))
+            ctx.error(
+                "E0206",
+                f"`{group.name}` is not a parameter group",
+                group.span,
+                "a net or a free parameter is wanted",
+                help=did_you_mean(group.name, known),
+            )
             return None
     optimizer = _optimizer(item.optimizer, ctx)
     times = Fraction(1) if item.times is None else constant(item.times)
@@ -91,19 +120,34 @@ def _step(item: ast.TrainStep, ctx: Context) -> RecipeStep | None:
 
 
 def _optimizer(expr: ast.Expr, ctx: Context) -> OptimizerSpec | None:
-    name = expr.callee.name if isinstance(expr, ast.Call) and isinstance(expr.callee, ast.Name) else None
+    name = (
+        expr.callee.name
+        if isinstance(expr, ast.Call) and isinstance(expr.callee, ast.Name)
+        else None
+    )
     if not isinstance(expr, ast.Call) or name not in OPTIMIZERS:
-        ctx.error("E0206", "unknown optimizer", expr.span, "one of " + ", ".join(OPTIMIZERS),
-                  help=did_you_mean(name or "", list(OPTIMIZERS)))
+        ctx.error(
+            "E0206",
+            "unknown optimizer",
+            expr.span,
+            "one of " + ", ".join(OPTIMIZERS),
+            help=did_you_mean(name or "", list(OPTIMIZERS)),
+        )
         return None
     options = dict(OPTIMIZERS[name])
     for arg in expr.args:
         value = constant(arg.value)
         if arg.name is None or arg.name.name not in options or value is None or value < 0:
             key = arg.name.name if arg.name else "?"
-            ctx.error("E0508", f"`{name}` has no option `{key}`" if key not in options else
-                      f"`{key}` wants a number >= 0", arg.span, "options: " + ", ".join(options),
-                      help=did_you_mean(key, list(options)) if key not in options else None)
+            ctx.error(
+                "E0508",
+                f"`{name}` has no option `{key}`"
+                if key not in options
+                else f"`{key}` wants a number >= 0",
+                arg.span,
+                "options: " + ", ".join(options),
+                help=did_you_mean(key, list(options)) if key not in options else None,
+            )
             return None
         options[arg.name.name] = value
     return OptimizerSpec(name, options)
@@ -114,19 +158,32 @@ def _schedule(item: ast.TrainSchedule, ctx: Context, schedules: dict[str, Term])
     from gendsl.core.check_expr import term
 
     entity = ctx.body.module.entities.get(item.target.name)
-    if item.target.name != "lr" and not (isinstance(entity, ValueEntity) and entity.kind == "hyper"):
-        ctx.error("E0206", f"`{item.target.name}` is neither a hyperparameter nor `lr`", item.target.span,
-                  "cannot be scheduled")
+    if item.target.name != "lr" and not (
+        isinstance(entity, ValueEntity) and entity.kind == "hyper"
+    ):
+        ctx.error(
+            "E0206",
+            f"`{item.target.name}` is neither a hyperparameter nor `lr`",
+            item.target.span,
+            "cannot be scheduled",
+        )
         return
     call = item.value
     if not isinstance(call, ast.Call) or not isinstance(call.callee, ast.Name):
-        ctx.error("E0508", "a schedule is a call of a schedule function", call.span, "not a call",
-                  help="`linear_warmup(0, 1, steps = 1000)`")
+        ctx.error(
+            "E0508",
+            "a schedule is a call of a schedule function",
+            call.span,
+            "not a call",
+            help="`linear_warmup(0, 1, steps = 1000)`",
+        )
         return
     place = ast.Name("step", call.span)
     args = (*call.args, ast.Arg(ast.Ident("step", call.span), place, call.span))
     ctx.body.binding = item.target.name
-    results = call_results(CallSyntax(call.callee.name, None, args, call.span), call.callee.span, ctx, term)
+    results = call_results(
+        CallSyntax(call.callee.name, None, args, call.span), call.callee.span, ctx, term
+    )
     if results is None:
         return
     if len(results) != 1 or results[0][1].type.items:
@@ -137,18 +194,30 @@ def _schedule(item: ast.TrainSchedule, ctx: Context, schedules: dict[str, Term])
 
         allowed, found = entity.hyper.range, results[0][1].type.range
         if found is not None and not inside(found, allowed):
-            ctx.error("E0304", f"`{item.target.name}` is declared in {allowed}", call.span, f"range {found}")
+            ctx.error(
+                "E0304",
+                f"`{item.target.name}` is declared in {allowed}",
+                call.span,
+                f"range {found}",
+            )
             return
     schedules[item.target.name] = results[0][1]
 
 
-def _setting(item: ast.TrainSetting, ctx: Context, settings: dict[str, tuple[Fraction, Span]]) -> None:
+def _setting(
+    item: ast.TrainSetting, ctx: Context, settings: dict[str, tuple[Fraction, Span]]
+) -> None:
     value = constant(item.value)
     whole = item.key in ("batch", "steps")
     if item.key in settings:
         ctx.error("E0508", f"`{item.key}` is said twice", item.span, "again")
     elif value is None or (whole and (value.denominator != 1 or value < 1)) or value <= 0:
-        ctx.error("E0508", f"`{item.key}` wants a {'whole ' if whole else ''}number > 0", item.value.span, "not one")
+        ctx.error(
+            "E0508",
+            f"`{item.key}` wants a {'whole ' if whole else ''}number > 0",
+            item.value.span,
+            "not one",
+        )
     elif item.key == "ema" and not 0 < value < 1:
         ctx.error("E0508", "an EMA decay lies between 0 and 1", item.value.span, "not there")
     else:
@@ -157,6 +226,8 @@ def _setting(item: ast.TrainSetting, ctx: Context, settings: dict[str, tuple[Fra
 
             info = ctx.body.module.entities.get(item.axis.name)
             if not isinstance(info, DimInfo) or info.kind != "batch":
-                ctx.error("E0206", f"`{item.axis.name}` is not a batch axis", item.axis.span, "unknown")
+                ctx.error(
+                    "E0206", f"`{item.axis.name}` is not a batch axis", item.axis.span, "unknown"
+                )
                 return
         settings[item.key] = (value, item.span)

@@ -1,4 +1,4 @@
-"""Claims as the prover reads them: the claim bodies of the syntax, with graph nodes for expressions.
+"""Claims as the prover reads them: the claim bodies of the syntax, over graph nodes.
 
 The lowering makes these beside the graph, over the same builder. What always holds:
 

@@ -38,10 +38,17 @@ class Spec:
 
 def law(expr: ast.Expr, of: TensorType, ctx: Context, check: Check) -> Spec | None:
     """A law for a value of type `of`; keywords are mandatory."""
-    name = expr.callee.name if isinstance(expr, ast.Call) and isinstance(expr.callee, ast.Name) else ""
+    name = (
+        expr.callee.name if isinstance(expr, ast.Call) and isinstance(expr.callee, ast.Name) else ""
+    )
     if not isinstance(expr, ast.Call) or name not in _FORMS:
-        ctx.error("E0609", f"`{name}` is not a law" if name else "a law is wanted", expr.span,
-                  "one of " + ", ".join(_FORMS), help=did_you_mean(name, list(_FORMS)))
+        ctx.error(
+            "E0609",
+            f"`{name}` is not a law" if name else "a law is wanted",
+            expr.span,
+            "one of " + ", ".join(_FORMS),
+            help=did_you_mean(name, list(_FORMS)),
+        )
         return None
     given = {a.name.name: a.value for a in expr.args if a.name is not None}
     positional = [a.value for a in expr.args if a.name is None]
@@ -49,9 +56,17 @@ def law(expr: ast.Expr, of: TensorType, ctx: Context, check: Check) -> Spec | No
         given = {"logits": positional[0]}
         positional = []
     if positional or frozenset(given) not in _FORMS[name]:
-        forms = " or ".join(f"{name}({', '.join(f'{k} = ...' for k in sorted(f, reverse=True))})" for f in _FORMS[name])
-        ctx.error("E0609", f"the arguments of `{name}` are named", expr.span, f"write {forms}",
-                  help="`var` is a variance: a standard deviation is squared first")
+        forms = " or ".join(
+            f"{name}({', '.join(f'{k} = ...' for k in sorted(f, reverse=True))})"
+            for f in _FORMS[name]
+        )
+        ctx.error(
+            "E0609",
+            f"the arguments of `{name}` are named",
+            expr.span,
+            f"write {forms}",
+            help="`var` is a variance: a standard deviation is squared first",
+        )
         return None
     arguments: dict[str, Term] = {}
     for key, value in given.items():
@@ -90,7 +105,7 @@ model_law = law
 
 
 def nll(value: Term, spec: ast.Expr, ctx: Context, span: Span, check: Check) -> Term:
-    """Negative log-likelihood in nats: summed over all axes but the batch axis, averaged over that."""
+    """Negative log-likelihood in nats: summed over all axes but the batch axis, averaged there."""
     if poisoned(value):
         return value
     made = law(spec, value.type, ctx, check)
@@ -103,9 +118,13 @@ def nll(value: Term, spec: ast.Expr, ctx: Context, span: Span, check: Check) -> 
         inner = apply_op("mul", (logits, value), span)
         density = apply_op("sub", (apply_op("softplus", (logits,), span), inner), span)
     else:
-        return ctx.error("E0609", "`nll` knows normal(mean, var) and bernoulli(logits)", span, made.dist)
+        return ctx.error(
+            "E0609", "`nll` knows normal(mean, var) and bernoulli(logits)", span, made.dist
+        )
     items = value.type.items
-    batch = tuple(i for i, item in enumerate(items) if isinstance(item, Axis) and _is_batch(item, ctx))
+    batch = tuple(
+        i for i, item in enumerate(items) if isinstance(item, Axis) and _is_batch(item, ctx)
+    )
     rest = tuple(i for i in range(len(items)) if i not in batch)
     kept = tuple(item for i, item in enumerate(items) if i in batch)
     total = Reduce("sum", density, rest, type=TensorType(kept), span=span) if rest else density

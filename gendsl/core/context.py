@@ -1,4 +1,4 @@
-"""What every checking function is given: the body's scope, the sink, and the program's definitions."""
+"""What every checking function is given: the body's scope, the sink, the program's definitions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import gendsl.ops  # noqa: F401  (fills the registry)
 from gendsl.core.scope import Body, Condition, FnEntity, Module
 from gendsl.core.show import show_type
 from gendsl.core.term import FnDef, Poison, Signature, Term
@@ -62,6 +63,17 @@ class CallSyntax:
     items: tuple[ast.SizeItem, ...] | None
     args: tuple[ast.Arg, ...]
     span: Span
+
+    @staticmethod
+    def of(call: ast.Call) -> tuple[CallSyntax, Span] | None:
+        """The parts of a call and the place of its name; None when no name is called."""
+        callee: ast.Expr = call.callee
+        items: tuple[ast.SizeItem, ...] | None = None
+        if isinstance(callee, ast.Bracket):
+            items, callee = callee.items, callee.base
+        if not isinstance(callee, ast.Name):
+            return None
+        return CallSyntax(callee.name, items, call.args, call.span), callee.span
 
     def positional(self) -> tuple[ast.Arg, ...]:
         return tuple(a for a in self.args if a.name is None)

@@ -48,9 +48,14 @@ def enter(module: Module, name: ast.Ident, entity: Entity, sink: Sink) -> bool:
     if name.name in module.entities:
         span = module.spans.get(name.name)
         imported = name.name in module.imported
-        sink.error("E0205", f"`{name.name}` is already declared", name.span,
-                   "also imported, or from the prelude" if imported and span is None else "again",
-                   labels=(Label(span, "declared here"),) if span else (), help="choose another name")
+        sink.error(
+            "E0205",
+            f"`{name.name}` is already declared",
+            name.span,
+            "also imported, or from the prelude" if imported and span is None else "again",
+            labels=(Label(span, "declared here"),) if span else (),
+            help="choose another name",
+        )
         return False
     module.entities[name.name] = entity
     module.spans[name.name] = name.span
@@ -77,14 +82,32 @@ def _dim(decl: ast.DimDecl, ctx: Context) -> None:
     if decl.default is not None:
         value = constant(decl.default)
         if value is None or value.denominator != 1 or value < 1:
-            ctx.error("E0403", "a size's default is a whole number >= 1", decl.default.span, "not one",
-                      help="derived sizes are written where they are used, as in `[B, 2*Z]`")
+            ctx.error(
+                "E0403",
+                "a size's default is a whole number >= 1",
+                decl.default.span,
+                "not one",
+                help="derived sizes are written where they are used, as in `[B, 2*Z]`",
+            )
             value = None
         default = None if value is None else int(value)
     bound = ONE if decl.at_least is None else size(decl.at_least, ctx.body, ctx.sink)
-    if bound is not None and default is not None and bound.constant is not None and default < bound.constant:
-        ctx.error("E0403", f"the default {default} is below the bound {bound}", decl.span, "contradiction")
-    info = DimInfo(decl.name.name, "data" if decl.default is None else "dim", default, bound or ONE, decl.name.span)
+    if (
+        bound is not None
+        and default is not None
+        and bound.constant is not None
+        and default < bound.constant
+    ):
+        ctx.error(
+            "E0403", f"the default {default} is below the bound {bound}", decl.span, "contradiction"
+        )
+    info = DimInfo(
+        decl.name.name,
+        "data" if decl.default is None else "dim",
+        default,
+        bound or ONE,
+        decl.name.span,
+    )
     enter(ctx.body.module, decl.name, info, ctx.sink)
 
 
@@ -92,15 +115,27 @@ def _hyper(decl: ast.HyperDecl, ctx: Context) -> None:
     default = constant(decl.default)
     bounds = Range(None, None) if decl.range is None else value_range(decl.range, ctx.sink)
     if default is None:
-        ctx.error("E0302", "a hyperparameter's default is a number", decl.default.span, "not a constant")
+        ctx.error(
+            "E0302", "a hyperparameter's default is a number", decl.default.span, "not a constant"
+        )
         return
     if bounds is None:
         return
     if not inside(Range(default, default), bounds):
-        ctx.error("E0304", f"the default {default} is not in {bounds}", decl.default.span, "outside the range")
+        ctx.error(
+            "E0304",
+            f"the default {default} is not in {bounds}",
+            decl.default.span,
+            "outside the range",
+        )
     info = HyperInfo(decl.name.name, default, bounds, decl.name.span)
     type_ = TensorType((), Real(), bounds)
-    enter(ctx.body.module, decl.name, ValueEntity("hyper", decl.name.name, type_, decl.name.span, hyper=info), ctx.sink)
+    enter(
+        ctx.body.module,
+        decl.name,
+        ValueEntity("hyper", decl.name.name, type_, decl.name.span, hyper=info),
+        ctx.sink,
+    )
 
 
 def _data(decl: ast.DataDecl, ctx: Context) -> None:
@@ -114,15 +149,29 @@ def _data(decl: ast.DataDecl, ctx: Context) -> None:
     batch = first.size.as_name if isinstance(first, Axis) else None
     info = module.entities.get(batch or "")
     if not isinstance(info, DimInfo) or info.kind != "batch":
-        ctx.error("E0516", f"the data field `{decl.name.name}` has no batch axis", decl.type.span,
-                  "the first axis counts examples", help="declare `batch B` and write `[B, ...]`")
+        ctx.error(
+            "E0516",
+            f"the data field `{decl.name.name}` has no batch axis",
+            decl.type.span,
+            "the first axis counts examples",
+            help="declare `batch B` and write `[B, ...]`",
+        )
         return
     factors: list[Factor] = []
     for item in type_.items[1:]:
         assert isinstance(item, Axis)
         factors.extend(item.factors or (Factor(item.label, item.size),))
     source = decl.source.name if decl.source else None
-    field = DataField(decl.name.name, type_, batch or "", tuple(factors), type_.elem, type_.range, source, decl.name.span)
+    field = DataField(
+        decl.name.name,
+        type_,
+        batch or "",
+        tuple(factors),
+        type_.elem,
+        type_.range,
+        source,
+        decl.name.span,
+    )
     entity = ValueEntity("data", decl.name.name, type_, decl.name.span, data=field)
     enter(module, decl.name, entity, ctx.sink)
 
@@ -154,8 +203,12 @@ def _tensor(decl: ast.ConstDecl | ast.ParamDecl | ast.StateDecl, ctx: Context) -
         for used in item.size.names if isinstance(item, Axis) else ():
             info = ctx.body.module.entities.get(used)
             if isinstance(info, DimInfo) and info.kind == "batch":
-                ctx.error("E0503", f"`{decl.name.name}` cannot depend on the batch size `{used}`", decl.type.span,
-                          "counts examples")
+                ctx.error(
+                    "E0503",
+                    f"`{decl.name.name}` cannot depend on the batch size `{used}`",
+                    decl.type.span,
+                    "counts examples",
+                )
                 return
     match decl:
         case ast.ConstDecl():
@@ -180,6 +233,8 @@ def _declared_value(value: Term, want: TensorType, ctx: Context) -> Term:
         same_size(a, b) for a, b in zip(have.items, want.items, strict=True)
     )
     if isinstance(have.elem, Fin) != isinstance(want.elem, Fin) or not (scalar or same):
-        ctx.error("E0401", f"the constant is declared as {show_type(want)}", value.span, describe(value))
+        ctx.error(
+            "E0401", f"the constant is declared as {show_type(want)}", value.span, describe(value)
+        )
         return Poison(span=value.span)
     return value

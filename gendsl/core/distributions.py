@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from gendsl.core.align import align
 from gendsl.core.builtins.pointwise import apply_op
-from gendsl.core.context import Context, make_op, poisoned
 from gendsl.core.conditions import decide
+from gendsl.core.context import Context, make_op, poisoned
 from gendsl.core.show import plain, show_type
 from gendsl.core.sizes import size
 from gendsl.core.term import Apply, Draw, Literal, Poison, Term
@@ -26,12 +26,22 @@ NAMES = ("normal", "uniform", "bernoulli")
 def sample(name: str, type_: TensorType, dist: ast.Expr, ctx: Context, span: Span) -> Term:
     """The term of a value of `type_` drawn from `dist`; the draw itself is called `name`."""
     if not isinstance(dist, ast.Call) or not isinstance(dist.callee, ast.Name):
-        return ctx.error("E0507", "a distribution is wanted after `~`", dist.span, "not a distribution",
-                         help="`normal(mean = 0, var = 1)`, `uniform(0, 1)`, `bernoulli(probs = p)`")
+        return ctx.error(
+            "E0507",
+            "a distribution is wanted after `~`",
+            dist.span,
+            "not a distribution",
+            help="`normal(mean = 0, var = 1)`, `uniform(0, 1)`, `bernoulli(probs = p)`",
+        )
     kind = dist.callee.name
     if kind not in NAMES:
-        return ctx.error("E0507", f"unknown distribution `{kind}`", dist.callee.span, "not known",
-                         help=did_you_mean(kind, list(NAMES)))
+        return ctx.error(
+            "E0507",
+            f"unknown distribution `{kind}`",
+            dist.callee.span,
+            "not known",
+            help=did_you_mean(kind, list(NAMES)),
+        )
     if isinstance(type_.elem, Fin):
         return _index(name, type_, type_.elem, dist, ctx, span)
     arguments = _arguments(kind, dist, ctx)
@@ -79,7 +89,9 @@ def _combine(op: str, a: Term, b: Term, type_: TensorType, ctx: Context, span: S
     if aligned is None:
         return Poison(span=span)
     if len(aligned[0].type.items) != len(type_.items):
-        return ctx.error("E0402", f"the law has axes that {show_type(type_)} lacks", span, show_type(a.type))
+        return ctx.error(
+            "E0402", f"the law has axes that {show_type(type_)} lacks", span, show_type(a.type)
+        )
     return apply_op(op, aligned, span)
 
 
@@ -97,21 +109,36 @@ def _arguments(kind: str, dist: ast.Call, ctx: Context) -> dict[str, Term] | Non
             given |= {"low": term(bounds.low, ctx), "high": term(bounds.high, ctx)}
             continue
         if arg.name is None and kind != "uniform":
-            ctx.error("E0507", f"the arguments of `{kind}` are named", arg.span, "which one is this?",
-                      help=f"write `{kind}({', '.join(f'{w} = ...' for w in wanted)})`")
+            ctx.error(
+                "E0507",
+                f"the arguments of `{kind}` are named",
+                arg.span,
+                "which one is this?",
+                help=f"write `{kind}({', '.join(f'{w} = ...' for w in wanted)})`",
+            )
             return None
         key = arg.name.name if arg.name else wanted[min(place, 1)]
         if key not in wanted or key in given:
-            ctx.error("E0507", f"`{kind}` has no argument `{key}`", arg.span,
-                      f"it takes {', '.join(wanted)}",
-                      help="`var` is a variance: `var = square(std)`" if key in ("std", "sd", "scale")
-                      else did_you_mean(key, list(wanted)))
+            ctx.error(
+                "E0507",
+                f"`{kind}` has no argument `{key}`",
+                arg.span,
+                f"it takes {', '.join(wanted)}",
+                help="`var` is a variance: `var = square(std)`"
+                if key in ("std", "sd", "scale")
+                else did_you_mean(key, list(wanted)),
+            )
             return None
         given[key] = term(arg.value, ctx)
     missing = [w for w in wanted if w not in given]
     if missing:
-        ctx.error("E0507", f"`{kind}` needs `{missing[0]}`", dist.span, "missing",
-                  help=f"write `{kind}({', '.join(f'{w} = ...' for w in wanted)})`")
+        ctx.error(
+            "E0507",
+            f"`{kind}` needs `{missing[0]}`",
+            dist.span,
+            "missing",
+            help=f"write `{kind}({', '.join(f'{w} = ...' for w in wanted)})`",
+        )
         return None
     return None if poisoned(*given.values()) else given
 
@@ -124,7 +151,9 @@ def _bernoulli(name: str, type_: TensorType, probs: Term, ctx: Context, span: Sp
     success = Apply(make_op("less"), aligned, type=TensorType(type_.items, Bool()), span=span)
     if isinstance(type_.elem, Bool):
         return success
-    return Apply(make_op("to_real"), (success,), type=TensorType(type_.items, Real(), _unit()), span=span)
+    return Apply(
+        make_op("to_real"), (success,), type=TensorType(type_.items, Real(), _unit()), span=span
+    )
 
 
 def _index(
@@ -133,15 +162,21 @@ def _index(
     """`t: [B] of fin[T + 1] ~ uniform(1..T)`."""
     only = dist.args[0].value if len(dist.args) == 1 else None
     if not isinstance(only, ast.RangeValue) or only.range.low is None or only.range.high is None:
-        return ctx.error("E0507", "an index is drawn from `uniform(a..b)`", dist.span, "both ends included")
+        return ctx.error(
+            "E0507", "an index is drawn from `uniform(a..b)`", dist.span, "both ends included"
+        )
     low, high = size(only.range.low, ctx.body, ctx.sink), size(only.range.high, ctx.body, ctx.sink)
     if low is None or high is None:
         return Poison(span=span)
     for kind, room in (("positive", elem.bound - high), ("positive", high - low + 1)):
         verdict = decide(kind, ONE, room)
         if verdict is False:
-            return ctx.error("E0311", f"{plain(low)}..{plain(high)} is not inside fin[{plain(elem.bound)}]",
-                             only.span, "out of range")
+            return ctx.error(
+                "E0311",
+                f"{plain(low)}..{plain(high)} is not inside fin[{plain(elem.bound)}]",
+                only.span,
+                "out of range",
+            )
         if verdict is None:
             ctx.body.conditions.append((kind, ONE, room, only.span))
     return Draw(name, "bits", high - low + 1, low, type=type_, span=span)

@@ -54,8 +54,12 @@ class Checker:
     def definition(self, entity: FnEntity) -> FnDef | None:
         if entity.definition is None and not entity.broken:
             if entity.busy:
-                self.sink.error("E0210", f"`{entity.decl.name.name}` calls itself", entity.decl.name.span,
-                                "recursion is not part of the language")
+                self.sink.error(
+                    "E0210",
+                    f"`{entity.decl.name.name}` calls itself",
+                    entity.decl.name.span,
+                    "recursion is not part of the language",
+                )
                 entity.broken = True
                 return None
             entity.busy = True
@@ -78,7 +82,9 @@ class Checker:
         return tuple(labels)
 
 
-def check(source: SourceFile, name: str, sink: Sink, find: Finder, available: list[str]) -> Program | None:
+def check(
+    source: SourceFile, name: str, sink: Sink, find: Finder, available: list[str]
+) -> Program | None:
     """Check a program (or, with a `name`, a stdlib module on its own); None after errors."""
     checker = Checker(sink)
     loader = Loader(sink, find, lambda: available, lambda m: _declare(m, checker))
@@ -118,8 +124,13 @@ def _objective(decl: ast.ObjectiveDecl, module: Module, checker: Checker) -> Non
     if parts.loss is None:
         optimizes = any(isinstance(s, ast.Optimize) for s in decl.body)
         if not optimizes:
-            ctx.error("E0504", f"`{decl.name.name}` optimises nothing", decl.name.span, "no `minimize`",
-                      help="end with `minimize a + beta * b`")
+            ctx.error(
+                "E0504",
+                f"`{decl.name.name}` optimises nothing",
+                decl.name.span,
+                "no `minimize`",
+                help="end with `minimize a + beta * b`",
+            )
         body.values[decl.name.name] = Poison(span=decl.span)
         return
     verb, loss, _ = parts.loss
@@ -132,12 +143,19 @@ def _objective(decl: ast.ObjectiveDecl, module: Module, checker: Checker) -> Non
 def _recipe(module: Module, checker: Checker) -> tuple[Recipe | None, dict[str, Term]]:
     blocks = [d for d in module.tree.declarations if isinstance(d, ast.TrainDecl)]
     if len(blocks) > 1:
-        checker.sink.error("E0508", "a program has one `train:` block", blocks[1].span, "the second",
-                           labels=(Label(blocks[0].span, "the first"),))
+        checker.sink.error(
+            "E0508",
+            "a program has one `train:` block",
+            blocks[1].span,
+            "the second",
+            labels=(Label(blocks[0].span, "the first"),),
+        )
     if not blocks:
         return None, {}
     body = Body(module, "train", "train")
-    body.values["step"] = GlobalTerm("step", "step", type=TensorType(range=Range(Fraction(0), None)))
+    body.values["step"] = GlobalTerm(
+        "step", "step", type=TensorType(range=Range(Fraction(0), None))
+    )
     ctx = Context(body, checker.sink, checker)
     return recipe(blocks[0], ctx)
 
@@ -159,14 +177,21 @@ def _claims(module: Module, checker: Checker) -> tuple[CheckedClaim, ...]:
         subject = decl.subject.name if decl.subject else ""
         for claim in decl.claims:
             if claim.name.name in seen:
-                ctx.error("E0610", f"two claims are named `{claim.name.name}`", claim.name.span, "again",
-                          labels=(Label(seen[claim.name.name], "first here"),))
+                ctx.error(
+                    "E0610",
+                    f"two claims are named `{claim.name.name}`",
+                    claim.name.span,
+                    "again",
+                    labels=(Label(seen[claim.name.name], "first here"),),
+                )
                 continue
             seen[claim.name.name] = claim.name.span
             made = check_claim(claim, subject, bound, ctx)
             if made is not None:
                 types = {b.name: b.type for b in bound}
-                result.append(CheckedClaim(claim.name.name, made, claim.source, subject, types, claim.span))
+                result.append(
+                    CheckedClaim(claim.name.name, made, claim.source, subject, types, claim.span)
+                )
     return tuple(result)
 
 
@@ -192,8 +217,13 @@ def _claim_scope(
     if isinstance(entity, FnEntity):
         return _function_scope(decl, entity, body, checker)
     known = [n for n, e in module.entities.items() if isinstance(e, FnEntity | ObjectiveEntity)]
-    checker.sink.error("E0206", f"no objective or function `{decl.subject.name}`", decl.subject.span,
-                       "unknown", help=did_you_mean(decl.subject.name, known))
+    checker.sink.error(
+        "E0206",
+        f"no objective or function `{decl.subject.name}`",
+        decl.subject.span,
+        "unknown",
+        help=did_you_mean(decl.subject.name, known),
+    )
     return None
 
 
@@ -207,8 +237,12 @@ def _function_scope(
         return None
     formals = definition.signature.formals
     if len(decl.params) > len(formals):
-        checker.sink.error("E0611", f"`{entity.decl.name.name}` has {len(formals)} parameters",
-                           decl.params[len(formals)].span, "one too many")
+        checker.sink.error(
+            "E0611",
+            f"`{entity.decl.name.name}` has {len(formals)} parameters",
+            decl.params[len(formals)].span,
+            "one too many",
+        )
         return None
     bound: list[Bound] = []
     for ident, formal in zip(decl.params, formals, strict=False):
@@ -247,7 +281,9 @@ def _program(
     }
     definitions = {n: e.definition for n, e in functions.items() if e.definition is not None}
     shapes = {
-        n: d.signature.describe() for n, d in definitions.items() if d.signature.kind in ("net", "sampler")
+        n: d.signature.describe()
+        for n, d in definitions.items()
+        if d.signature.kind in ("net", "sampler")
     }
     interface = Interface(
         module.source.path,
@@ -265,7 +301,8 @@ def _program(
         constants={n: _value(e) for n, e in values.items() if e.kind == "const"},
         params={
             n: FreeParam(n, e.type, e.positive, _value(e), e.span)
-            for n, e in values.items() if e.kind == "param"
+            for n, e in values.items()
+            if e.kind == "param"
         },
         states={n: _value(e) for n, e in values.items() if e.kind == "state"},
         objectives=checker.objectives,

@@ -20,21 +20,33 @@ def lint(program: Program, module: Module, sink: Sink) -> None:
     if program.objectives:
         for name, hyper in program.interface.hypers.items():
             if name not in used_in_losses:
-                sink.error("W0801", f"hyperparameter `{name}` does not reach an objective", hyper.span,
-                           "changing it changes nothing")
+                sink.error(
+                    "W0801",
+                    f"hyperparameter `{name}` does not reach an objective",
+                    hyper.span,
+                    "changing it changes nothing",
+                )
         for name, data in program.interface.data.items():
             if name not in used_anywhere:
                 sink.error("W0802", f"data field `{name}` is never used", data.span, "not used")
         for name, param in program.params.items():
             if name not in used_in_losses:
-                sink.error("W0803", f"parameter `{name}` does not reach an objective", param.span,
-                           "it would never be trained")
+                sink.error(
+                    "W0803",
+                    f"parameter `{name}` does not reach an objective",
+                    param.span,
+                    "it would never be trained",
+                )
     called = _called(program)
     for name, entity in module.entities.items():
         if isinstance(entity, FnEntity) and entity.decl.kind == "net" and entity.module is module:
             if program.objectives and name not in called:
-                sink.error("W0804", f"net `{name}` is never called by an objective", entity.decl.name.span,
-                           "it would never be trained")
+                sink.error(
+                    "W0804",
+                    f"net `{name}` is never called by an objective",
+                    entity.decl.name.span,
+                    "it would never be trained",
+                )
 
 
 def _globals(terms: Iterator[Term] | list[Term]) -> set[str]:

@@ -1,7 +1,7 @@
 """`for (t, s) in descending(T, S) carrying x:`: bounded loops with carried state.
 
-Iterables: `descending(T, S)` gives S pairs of fin[T + 1]: the first t is T, each s is the next t, the
-last s is 0 (it needs S <= T); `steps(n)` gives the one index 0, 1, ..., n - 1 of fin[n].
+Iterables: `descending(T, S)` gives S pairs of fin[T + 1]: the first t is T, each s is the next t,
+the last s is 0 (it needs S <= T); `steps(n)` gives the one index 0, 1, ..., n - 1 of fin[n].
 The body sees the carried names and re-binds them; everything else that it binds ends with it.
 """
 
@@ -25,8 +25,13 @@ def loop(stmt: ast.For, ctx: Context, check: Statements) -> None:
     """Check a loop and bind the carried names to its results."""
     body = ctx.body
     if body.kind != "sampler":
-        ctx.error("E0514", f"`for` stands in samplers; this is a {body.kind}", stmt.span, "a loop",
-                  help="networks repeat by naming layers; sums and products are reductions")
+        ctx.error(
+            "E0514",
+            f"`for` stands in samplers; this is a {body.kind}",
+            stmt.span,
+            "a loop",
+            help="networks repeat by naming layers; sums and products are reductions",
+        )
         return
     sequence = _sequence(stmt, ctx)
     initial = [_carried(name, ctx) for name in stmt.carrying]
@@ -49,7 +54,9 @@ def loop(stmt: ast.For, ctx: Context, check: Statements) -> None:
     if not _fits(stmt, starts, after, ctx):
         return
     sequences = tuple(LoopSequence(k, count, elem) for k in kinds)
-    definition = LoopDef(tag, count, index_names, sequences, carried, starts, tuple(after), stmt.span)
+    definition = LoopDef(
+        tag, count, index_names, sequences, carried, starts, tuple(after), stmt.span
+    )
     for place, (ident, start) in enumerate(zip(stmt.carrying, starts, strict=True)):
         type_ = TensorType(start.type.items, start.type.elem)
         body.values[ident.name] = LoopResultTerm(definition, place, type=type_, span=stmt.span)
@@ -58,16 +65,24 @@ def loop(stmt: ast.For, ctx: Context, check: Statements) -> None:
 def _sequence(stmt: ast.For, ctx: Context) -> tuple[Dim, Fin, tuple[str, ...]] | None:
     """Number of iterations, element type of the indices, and the kind of each index sequence."""
     call = stmt.iterable
-    name = call.callee.name if isinstance(call, ast.Call) and isinstance(call.callee, ast.Name) else ""
+    name = (
+        call.callee.name if isinstance(call, ast.Call) and isinstance(call.callee, ast.Name) else ""
+    )
     if not isinstance(call, ast.Call) or name not in ("descending", "steps"):
-        ctx.error("E0514", "a loop runs over `descending(T, S)` or `steps(n)`", call.span, "not iterable")
+        ctx.error(
+            "E0514", "a loop runs over `descending(T, S)` or `steps(n)`", call.span, "not iterable"
+        )
         return None
     sizes = [size(a.value, ctx.body, ctx.sink) for a in call.args]
     known = [s for s in sizes if s is not None]
     wanted = 2 if name == "descending" else 1
     if len(known) != len(sizes) or len(known) != wanted or len(stmt.indices) != wanted:
-        ctx.error("E0514", f"`{name}` takes {wanted} size(s) and gives {wanted} index(es)", stmt.span,
-                  f"{len(sizes)} given, {len(stmt.indices)} bound")
+        ctx.error(
+            "E0514",
+            f"`{name}` takes {wanted} size(s) and gives {wanted} index(es)",
+            stmt.span,
+            f"{len(sizes)} given, {len(stmt.indices)} bound",
+        )
         return None
     if name == "steps":
         return known[0], Fin(known[0]), ("ascending",)
@@ -80,7 +95,12 @@ def _sequence(stmt: ast.For, ctx: Context) -> tuple[Dim, Fin, tuple[str, ...]] |
 def _carried(name: ast.Ident, ctx: Context) -> Term | None:
     value = ctx.body.values.get(name.name)
     if value is None:
-        ctx.error("E0201", f"unknown name `{name.name}`", name.span, "carried, but not bound before the loop")
+        ctx.error(
+            "E0201",
+            f"unknown name `{name.name}`",
+            name.span,
+            "carried, but not bound before the loop",
+        )
         return None
     return None if isinstance(value, Poison) else value
 
@@ -90,7 +110,12 @@ def _fits(stmt: ast.For, before: tuple[Term, ...], after: list[Term], ctx: Conte
         if poisoned(end):
             return False
         if end.type != start.type:
-            ctx.error("E0402", f"`{ident.name}` changes its type in the loop", end.span, describe(end),
-                      help=f"it starts as {show_type(start.type)}")
+            ctx.error(
+                "E0402",
+                f"`{ident.name}` changes its type in the loop",
+                end.span,
+                describe(end),
+                help=f"it starts as {show_type(start.type)}",
+            )
             return False
     return True

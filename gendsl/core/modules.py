@@ -53,9 +53,13 @@ class Loader:
         source = self.find(key, importer.source.path)
         if source is None:
             if name is not None:
-                self.sink.error("E0208", f"there is no module `{key}`", name.span,
-                                "neither beside this file nor in the stdlib",
-                                help=did_you_mean(key, self.available()))
+                self.sink.error(
+                    "E0208",
+                    f"there is no module `{key}`",
+                    name.span,
+                    "neither beside this file nor in the stdlib",
+                    help=did_you_mean(key, self.available()),
+                )
             return None
         module = Module(key, source, parse(source, self.sink))
         self._busy.append(key)
@@ -86,13 +90,23 @@ class Loader:
             entity = source.entities.get(name.name)
             if entity is None or name.name in source.imported:
                 known = [n for n in source.entities if n not in source.imported]
-                self.sink.error("E0209", f"`{decl.module.name}` has no `{name.name}`", name.span, "not there",
-                                help=did_you_mean(name.name, known))
+                self.sink.error(
+                    "E0209",
+                    f"`{decl.module.name}` has no `{name.name}`",
+                    name.span,
+                    "not there",
+                    help=did_you_mean(name.name, known),
+                )
                 continue
             if name.name in module.entities and module.entities[name.name] is not entity:
                 at = module.spans.get(name.name)
-                self.sink.error("E0205", f"`{name.name}` is already declared", name.span, "imported again",
-                                labels=(Label(at, "declared here"),) if at else ())
+                self.sink.error(
+                    "E0205",
+                    f"`{name.name}` is already declared",
+                    name.span,
+                    "imported again",
+                    labels=(Label(at, "declared here"),) if at else (),
+                )
                 continue
             module.entities[name.name] = entity
             module.imported.add(name.name)

@@ -28,9 +28,15 @@ def hull(ranges: Sequence[Range | None]) -> Range | None:
     if any(r is None for r in ranges):
         return None
     known = [r for r in ranges if r is not None]
-    low = None if any(r.low is None for r in known) else min(r.low for r in known if r.low is not None)
+    low = (
+        None
+        if any(r.low is None for r in known)
+        else min(r.low for r in known if r.low is not None)
+    )
     high = (
-        None if any(r.high is None for r in known) else max(r.high for r in known if r.high is not None)
+        None
+        if any(r.high is None for r in known)
+        else max(r.high for r in known if r.high is not None)
     )
     return Range(low, high)
 
@@ -60,7 +66,10 @@ def pointwise(op: Op, ranges: Sequence[Range | None]) -> Range | None:
         case "where", [_, a, b]:
             return hull([a, b])
         case "relu", [a]:
-            return Range(max(a.low or Fraction(0), Fraction(0)), None if a.high is None else max(a.high, Fraction(0)))
+            return Range(
+                max(a.low or Fraction(0), Fraction(0)),
+                None if a.high is None else max(a.high, Fraction(0)),
+            )
         case "square", [a]:
             return _square(a)
         case ("stop_grad", [a]) | ("straight_through", [_, a]):

@@ -44,8 +44,13 @@ def rearrange(expr: ast.Reshape, operand: Term, ctx: Context) -> Term:
         for key, span in wanted:
             if key not in keys or keys.index(key) in order or keys.index(key) in at:
                 why = "is not in the source" if key not in keys else "is used twice"
-                return ctx.error("E0412", f"`{key}` {why}", span, "every factor is used once",
-                                 help=f"the source has {', '.join(keys)}")
+                return ctx.error(
+                    "E0412",
+                    f"`{key}` {why}",
+                    span,
+                    "every factor is used once",
+                    help=f"the source has {', '.join(keys)}",
+                )
             at.append(keys.index(key))
         item = _close([pieces[i].item for i in at], label)
         if item is None:
@@ -55,10 +60,16 @@ def rearrange(expr: ast.Reshape, operand: Term, ctx: Context) -> Term:
         result.append(item)
     unused = [k for i, k in enumerate(keys) if i not in order]
     if unused:
-        return ctx.error("E0412", f"`{unused[0]}` is missing in the target", expr.span,
-                         "every factor is used once")
+        return ctx.error(
+            "E0412",
+            f"`{unused[0]}` is missing in the target",
+            expr.span,
+            "every factor is used once",
+        )
     if repeated_label(tuple(result)) is not None:
-        return ctx.error("E0406", f"two axes `{repeated_label(tuple(result))}` in the result", expr.span)
+        return ctx.error(
+            "E0406", f"two axes `{repeated_label(tuple(result))}` in the result", expr.span
+        )
     type_ = TensorType(tuple(result), operand.type.elem, operand.type.range)
     opened = tuple(p.item for p in pieces)
     return RearrangeTerm(operand, opened, tuple(order), tuple(groups), type=type_, span=expr.span)
@@ -118,8 +129,12 @@ def _source(expr: ast.Reshape, operand: Term, ctx: Context) -> list[_Piece] | No
         return None
     have = operand.type.items
     if len(have) != len(expr.source):
-        ctx.error("E0412", f"the source has {len(expr.source)} axes, the operand {len(have)}",
-                  expr.operand.span, describe(operand, expr.operand))
+        ctx.error(
+            "E0412",
+            f"the source has {len(expr.source)} axes, the operand {len(have)}",
+            expr.operand.span,
+            describe(operand, expr.operand),
+        )
         return None
     pieces: list[_Piece] = []
     for pattern, item in zip(expr.source, have, strict=True):
@@ -130,8 +145,13 @@ def _source(expr: ast.Reshape, operand: Term, ctx: Context) -> list[_Piece] | No
     keys = [p.key for p in pieces]
     for i, key in enumerate(keys):
         if key in keys[:i]:
-            ctx.error("E0412", f"two factors are called `{key}`", expr.source[0].span, show_type(operand.type),
-                      help=f"label one: `{key}2: {key}`")
+            ctx.error(
+                "E0412",
+                f"two factors are called `{key}`",
+                expr.source[0].span,
+                show_type(operand.type),
+                help=f"label one: `{key}2: {key}`",
+            )
             return None
     return pieces
 
@@ -140,7 +160,12 @@ def _open(pattern: ast.SizeItem, item: Item, ctx: Context) -> list[_Piece] | Non
     if isinstance(pattern, ast.SizeSpread) or isinstance(item, Spread):
         name = pattern.name.name if isinstance(pattern, ast.SizeSpread) and pattern.name else None
         if not isinstance(item, Spread) or name != item.name:
-            ctx.error("E0412", f"`{plain(item.label)}` stands here in the operand", pattern.span, "not this")
+            ctx.error(
+                "E0412",
+                f"`{plain(item.label)}` stands here in the operand",
+                pattern.span,
+                "not this",
+            )
             return None
         return [_Piece(item.label, item)]
     if isinstance(pattern, ast.SizeAxis):
@@ -156,8 +181,13 @@ def _open_group(pattern: ast.SizeGroup, item: Axis, ctx: Context) -> list[_Piece
     sizes = [_known(f.size, ctx) for f in pattern.factors]
     unknown = [i for i, s in enumerate(sizes) if s is None]
     if len(unknown) > 1:
-        ctx.error("E0412", "at most one factor of a group may be unknown", pattern.span,
-                  "which sizes?", help="give sizes: `(h: H p: P)`")
+        ctx.error(
+            "E0412",
+            "at most one factor of a group may be unknown",
+            pattern.span,
+            "which sizes?",
+            help="give sizes: `(h: H p: P)`",
+        )
         return None
     product = Dim.product(s for s in sizes if s is not None)
     if unknown:
@@ -179,16 +209,24 @@ def _known(expr: ast.Expr, ctx: Context) -> Dim | None:
     """The size of a pattern entry, or None when it is a bare new name."""
     if isinstance(expr, ast.Name):
         body = ctx.body
-        declared = expr.name in body.sizes or isinstance(body.module.entities.get(expr.name), DimInfo)
+        declared = expr.name in body.sizes or isinstance(
+            body.module.entities.get(expr.name), DimInfo
+        )
         if not declared:
             return None
     return size(expr, ctx.body, ctx.sink)
 
 
-def _wrong(pattern: ast.SizeItem, want: Dim, item: Axis, ctx: Context) -> None:
-    ctx.error("E0401", f"the axis has size `{plain(item.size)}`, the pattern says `{plain(want)}`",
-              pattern.span, "does not match",
-              labels=ctx.program.size_places(want.names | item.size.names))
+def _wrong(pattern: ast.SizeItem, want: Dim, item: Axis, ctx: Context) -> list[_Piece] | None:
+    """Report that the pattern's size is not the axis's."""
+    ctx.error(
+        "E0401",
+        f"the axis has size `{plain(item.size)}`, the pattern says `{plain(want)}`",
+        pattern.span,
+        "does not match",
+        labels=ctx.program.size_places(want.names | item.size.names),
+    )
+    return None
 
 
 def expand(expr: ast.Reshape, operand: Term, ctx: Context) -> Term:
@@ -206,7 +244,9 @@ def expand(expr: ast.Reshape, operand: Term, ctx: Context) -> Term:
         at = len(places)
         if len(wanted) == 1 and at < len(pieces) and pieces[at].key == key:
             item = pieces[at].item
-            renamed = Axis(label, item.size, item.factors) if label and isinstance(item, Axis) else item
+            renamed = (
+                Axis(label, item.size, item.factors) if label and isinstance(item, Axis) else item
+            )
             places.append(len(result))
             result.append(renamed)
             continue
@@ -216,9 +256,15 @@ def expand(expr: ast.Reshape, operand: Term, ctx: Context) -> Term:
         result.append(argument.axis())
     if len(places) != len(pieces):
         missing = pieces[len(places)].key
-        return ctx.error("E0412", f"`{missing}` is missing in the target, or out of order", expr.span,
-                         "`expand` keeps every axis, in order")
+        return ctx.error(
+            "E0412",
+            f"`{missing}` is missing in the target, or out of order",
+            expr.span,
+            "`expand` keeps every axis, in order",
+        )
     if repeated_label(tuple(result)) is not None:
-        return ctx.error("E0406", f"two axes `{repeated_label(tuple(result))}` in the result", expr.span)
+        return ctx.error(
+            "E0406", f"two axes `{repeated_label(tuple(result))}` in the result", expr.span
+        )
     type_ = TensorType(tuple(result), operand.type.elem, operand.type.range)
     return Spreadout(operand, tuple(places), type=type_, span=expr.span)

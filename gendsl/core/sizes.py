@@ -46,7 +46,9 @@ def size(expr: ast.Expr, body: Body, sink: Sink) -> Dim | None:
                 return None
             return Dim.product([base] * int(power))
         case ast.Binary(op="+" | "-" | "*" | "/" as op, left=left, right=right):
-            return _arithmetic(op, expr, size(left, body, sink), size(right, body, sink), body, sink)
+            return _arithmetic(
+                op, expr, size(left, body, sink), size(right, body, sink), body, sink
+            )
         case _:
             sink.error(
                 "E0403",
@@ -117,7 +119,9 @@ def named_size(name: str, expr: ast.Name, body: Body, sink: Sink) -> Dim | None:
         )
         return None
     known = [*body.sizes, *(d.name for d in body.module.dims())]
-    sink.error("E0202", f"unknown size `{name}`", expr.span, "not declared", help=did_you_mean(name, known))
+    sink.error(
+        "E0202", f"unknown size `{name}`", expr.span, "not declared", help=did_you_mean(name, known)
+    )
     return None
 
 
@@ -225,7 +229,7 @@ def value_range(syntax: ast.RangeExpr, sink: Sink) -> Range | None:
     return Range(low, high)
 
 
-def _bound(expr: ast.Expr | None, sink: Sink) -> Fraction | None | str:
+def _bound(expr: ast.Expr | None, sink: Sink) -> Fraction | str | None:
     if expr is None:
         return None
     value = constant(expr)

@@ -271,8 +271,8 @@ class ParamGrad(Term):
 
 @dataclass(frozen=True)
 class LoopSequence:
-    """The values of a loop index over the iterations k < count. kind "ascending": k; with total T =
-    bound - 1, "descending": (count - k) T // count; "descending_next": (count - k - 1) T // count."""
+    """The values of a loop index over the iterations k < count. kind "ascending": k; with the total
+    T = bound - 1, "descending": (count - k) T // count; "descending_next": the same at k + 1."""
 
     kind: str
     count: Dim

@@ -36,7 +36,9 @@ def lower_claim(claim: CheckedClaim, lowering: Lowering, objectives: Mapping[str
         for name in item.size.names
         if "@" in name
     }
-    env = objectives.get(claim.subject) or lowering.root.inner(dims=sizes, draws=f"claim.{claim.name}")
+    env = objectives.get(claim.subject) or lowering.root.inner(
+        dims=sizes, draws=f"claim.{claim.name}"
+    )
     probe = checked.build([_placeholder(lowering)] * len(checked.terms))
     if probe.any_nets:
         env = env.inner(opaque=env.opaque | frozenset(probe.any_nets))
@@ -57,7 +59,11 @@ def _claim_term(term: t.Term, lowering: Lowering, env: Env) -> Node:
             for name, value in bindings.items():
                 new = _claim_term(value, lowering, env)
                 for old in reachable([node]):
-                    if isinstance(old.op, leaf.Input) and old.op.key == name and old.op.kind in ("hyper", "argument"):
+                    if (
+                        isinstance(old.op, leaf.Input)
+                        and old.op.key == name
+                        and old.op.kind in ("hyper", "argument")
+                    ):
                         replacement[old] = broadcast_to(lowering.build, new, old.type.shape)
             return substitute(lowering.build, [node], replacement)[0]
         case t.ExpectTerm(arg=arg, draws=draws):

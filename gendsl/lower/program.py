@@ -50,15 +50,24 @@ def lower(program: Program) -> Lowered:
         for n, term in program.states.items()
     }
     objective_envs = {n: root.inner(draws=n) for n in program.objectives}
-    objectives = {n: _objective(n, program, lowering, objective_envs[n]) for n in program.objectives}
+    objectives = {
+        n: _objective(n, program, lowering, objective_envs[n]) for n in program.objectives
+    }
     samplers = {n: _sampler(d, lowering, root) for n, d in program.samplers.items()}
     schedules = {
-        n: lowering.lower(term, root.inner(draws=f"schedule.{n}")) for n, term in program.schedules.items()
+        n: lowering.lower(term, root.inner(draws=f"schedule.{n}"))
+        for n, term in program.schedules.items()
     }
     for name in schedules:
         _no_draws(name, schedules[name])
     graph = Graph(
-        build, objectives, samplers, lowering.params, lowering.inits, states, schedules,
+        build,
+        objectives,
+        samplers,
+        lowering.params,
+        lowering.inits,
+        states,
+        schedules,
         dict(lowering.constants),
     )
     claims = tuple(lower_claim(c, lowering, objective_envs) for c in program.claims)
@@ -85,7 +94,9 @@ def _objective(name: str, program: Program, lowering: Lowering, env: Env) -> Obj
         n: broadcast_to(lowering.build, node, env.shape(program.value_types[n].items))
         for n, node in all_of(definition.updates).items()
     }
-    return ObjectiveGraph(name, loss, definition.sense, terms, all_of(definition.scope), shows, updates)
+    return ObjectiveGraph(
+        name, loss, definition.sense, terms, all_of(definition.scope), shows, updates
+    )
 
 
 def _sampler(definition: FnDef, lowering: Lowering, root: Env) -> SamplerGraph:
@@ -108,7 +119,9 @@ def _sampler(definition: FnDef, lowering: Lowering, root: Env) -> SamplerGraph:
         for n, node, type_ in zip(names, results, signature.results, strict=True)
     }
     given = {
-        f.name: f.default for f in signature.formals if f.default is not None and not isinstance(f.default, bool)
+        f.name: f.default
+        for f in signature.formals
+        if f.default is not None and not isinstance(f.default, bool)
     }
     concrete = {n: d for n, d in defaults.items() if d is not None}
     return SamplerGraph(

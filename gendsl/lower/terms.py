@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gendsl.core import term as t
+from gendsl.core.context import make_op
 from gendsl.diagnostics.model import Diagnostic, GendslError, Label
-from gendsl.ir.build import broadcast_to, const, mean_of, reshape, transpose
+from gendsl.ir.build import broadcast_to, const, mean_of, reshape, sum_of, transpose
 from gendsl.ir.graph import Builder, Node, ParamInfo
-from gendsl.ir.op import REGISTRY, Op
+from gendsl.ir.op import Op
 from gendsl.lower.calls import invoke
 from gendsl.lower.environment import Env
 from gendsl.ops import arithmetic, compare, contract, conv, leaf, movement, select, unary
@@ -55,7 +56,9 @@ class Lowering:
     def _lower(self, term: t.Term, env: Env) -> Node:
         match term:
             case t.Literal(value=value):
-                return broadcast_to(self.build, const(self.build, value), env.shape(term.type.items))
+                return broadcast_to(
+                    self.build, const(self.build, value), env.shape(term.type.items)
+                )
             case t.Flag():
                 return self.apply(leaf.Truth(flag(term, env)))
             case t.SizeTerm(dim=dim):
@@ -90,7 +93,9 @@ class Lowering:
                 return self.apply(op, *(self.lower(a, env) for a in args))
             case t.WidenTerm(arg=arg):
                 assert isinstance(term.type.elem, Fin)
-                return self.apply(compare.Widen(env.dim(term.type.elem.bound)), self.lower(arg, env))
+                return self.apply(
+                    compare.Widen(env.dim(term.type.elem.bound)), self.lower(arg, env)
+                )
             case t.IotaTerm():
                 return self.apply(leaf.Iota(env.shape(term.type.items)[0]))
             case t.Spreadout(arg=arg, positions=positions):
@@ -101,28 +106,32 @@ class Lowering:
                 return self._reduce(term, env)
             case t.AlongAxis(kind=kind, arg=arg, item=item):
                 axis = env.axes(arg.type.items)[item].start
-                return self.apply(REGISTRY[kind](axis), self.lower(arg, env))
+                return self.apply(make_op(kind, axis=axis), self.lower(arg, env))
             case t.ContractTerm():
                 return self._contract(term, env)
             case t.RearrangeTerm():
                 return self._rearrange(term, env)
             case t.SliceTerm(arg=arg, item=item, start=start, length=length, step=step):
                 axis = env.axes(arg.type.items)[item].start
-                op: Op = movement.Slice(axis, env.dim(start), env.dim(length), step)
-                return self.apply(op, self.lower(arg, env))
+                part = movement.Slice(axis, env.dim(start), env.dim(length), step)
+                return self.apply(part, self.lower(arg, env))
             case t.PadTerm(arg=arg, item=item, before=before, after=after):
                 axis = env.axes(arg.type.items)[item].start
-                return self.apply(movement.Pad(axis, env.dim(before), env.dim(after)), self.lower(arg, env))
+                return self.apply(
+                    movement.Pad(axis, env.dim(before), env.dim(after)), self.lower(arg, env)
+                )
             case t.ConcatTerm(args=args, item=item):
                 axis = env.axes(term.type.items)[item].start
                 return self.apply(movement.Concat(axis), *(self.lower(a, env) for a in args))
             case t.GatherTerm(table=table, index=index, batch=batch):
                 lead = env.axes(table.type.items)[batch].start
-                return self.apply(select.Gather(lead), self.lower(table, env), self.lower(index, env))
+                return self.apply(
+                    select.Gather(lead), self.lower(table, env), self.lower(index, env)
+                )
             case t.ScatterTerm(index=index, values=values, batch=batch, size=size):
                 lead = env.axes(index.type.items)[batch].start if batch else 0
-                op = select.ScatterAdd(lead, env.dim(size))
-                return self.apply(op, self.lower(index, env), self.lower(values, env))
+                scatter = select.ScatterAdd(lead, env.dim(size))
+                return self.apply(scatter, self.lower(index, env), self.lower(values, env))
             case t.OneHotTerm(arg=arg, bound=bound):
                 return self.apply(select.OneHot(env.dim(bound)), self.lower(arg, env))
             case t.ConvTerm():
@@ -179,7 +188,9 @@ class Lowering:
         bad = [n for size in shape for n in size.names if n in env.batch]
         if bad:
             label = Label(span, f"its shape would mention `{bad[0]}`, which counts examples")
-            raise GendslError(Diagnostic("E0503", f"parameter `{path}` depends on a batch size", label))
+            raise GendslError(
+                Diagnostic("E0503", f"parameter `{path}` depends on a batch size", label)
+            )
         self.params[path] = info
         value = const(self.build, 0)
         if init is not None:
@@ -189,7 +200,11 @@ class Lowering:
 
     def _draw(self, term: t.Draw, env: Env) -> Node:
         shape = env.shape(term.type.items)
-        path = env.draws.removesuffix("|init") if env.draws.endswith("|init") else f"{env.draws}.{term.name}"
+        path = (
+            env.draws.removesuffix("|init")
+            if env.draws.endswith("|init")
+            else f"{env.draws}.{term.name}"
+        )
         bound = None if term.bound is None else env.dim(term.bound)
         low = ZERO if term.low is None else env.dim(term.low)
         op = leaf.Draw(path, term.dist, shape, env.example_axis(shape), bound, low)
@@ -210,7 +225,7 @@ class Lowering:
             return arg
         if term.kind == "mean":
             return mean_of(self.build, arg, axes)
-        return self.apply(REGISTRY[term.kind](axes), arg)
+        return self.apply(make_op(term.kind, axes=axes), arg)
 
     def _contract(self, term: t.ContractTerm, env: Env) -> Node:
         ids: dict[int, range] = {}
@@ -254,8 +269,12 @@ class Lowering:
         if value is None:
             label = Label(term.span, f"`{dim}` is symbolic here")
             raise GendslError(
-                Diagnostic("E0415", "strides, kernel sizes and paddings are numbers", label,
-                           help="call the layer with a number: `conv[32, k: 3, s: 2](x)`")
+                Diagnostic(
+                    "E0415",
+                    "strides, kernel sizes and paddings are numbers",
+                    label,
+                    help="call the layer with a number: `conv[32, k: 3, s: 2](x)`",
+                )
             )
         return value
 
@@ -263,7 +282,7 @@ class Lowering:
         from gendsl.passes.differentiate import gradients
 
         y, x = self.lower(output, env), self.lower(wrt, env)
-        total = y if not y.type.shape else self.apply(REGISTRY["sum"](tuple(range(y.type.rank))), y)
+        total = y if not y.type.shape else sum_of(self.build, y)
         return gradients(self.build, total, [x])[0]
 
     def _loop(self, definition: t.LoopDef, env: Env) -> list[Node]:

@@ -20,11 +20,17 @@ def terms(
     given = call.positional()
     extra = [a for a in call.args if a.name is not None and a.name.name not in named]
     if len(given) != count or extra:
-        what = f"unknown argument `{extra[0].name.name}`" if extra and extra[0].name else (
-            f"{len(given)} given"
+        what = (
+            f"unknown argument `{extra[0].name.name}`"
+            if extra and extra[0].name
+            else (f"{len(given)} given")
         )
-        ctx.error("E0308", f"`{call.name}` takes {count} argument{'s' if count != 1 else ''}",
-                  call.span, what)
+        ctx.error(
+            "E0308",
+            f"`{call.name}` takes {count} argument{'s' if count != 1 else ''}",
+            call.span,
+            what,
+        )
         return None
     result = tuple(term(a.value, ctx) for a in given)
     return None if any(isinstance(t, Poison) for t in result) else result
@@ -40,9 +46,14 @@ def no_brackets(ctx: Context, call: CallSyntax) -> bool:
 def item_positions(ctx: Context, call: CallSyntax, operand: Term) -> tuple[int, ...] | None:
     """The operand's items named in brackets; `[..]` is all of them."""
     if call.items is None:
-        ctx.error("E0413", f"`{call.name}` must say what it reduces", call.span, "no labels",
-                  help=f"write `{call.name}[{', '.join(plain(i.label) for i in operand.type.items)}]"
-                       "(...)`, or `[..]` for all axes")
+        ctx.error(
+            "E0413",
+            f"`{call.name}` must say what it reduces",
+            call.span,
+            "no labels",
+            help=f"write `{call.name}[{', '.join(plain(i.label) for i in operand.type.items)}]"
+            "(...)`, or `[..]` for all axes",
+        )
         return None
     if len(call.items) == 1 and isinstance(call.items[0], ast.SizeSpread):
         if call.items[0].name is None:
@@ -54,8 +65,12 @@ def item_positions(ctx: Context, call: CallSyntax, operand: Term) -> tuple[int, 
         if label is None:
             return None
         if label not in labels:
-            ctx.error("E0413", f"no axis `{label}` in {show_type(operand.type)}", part.span,
-                      "not an axis of the operand")
+            ctx.error(
+                "E0413",
+                f"no axis `{label}` in {show_type(operand.type)}",
+                part.span,
+                "not an axis of the operand",
+            )
             return None
         result.append(labels.index(label))
     return tuple(sorted(set(result)))
@@ -83,6 +98,8 @@ def _label(part: ast.SizeItem, ctx: Context) -> str | None:
             return plain(found[0].label) if found else None
 
 
-def size_argument(ctx: Context, call: CallSyntax, expr: ast.Expr | None, default: Dim) -> Dim | None:
+def size_argument(
+    ctx: Context, call: CallSyntax, expr: ast.Expr | None, default: Dim
+) -> Dim | None:
     """A named argument that is a size (`stride = 2`), or its default."""
     return default if expr is None else size(expr, ctx.body, ctx.sink)

@@ -23,8 +23,12 @@ def _reduction(ctx: Context, call: CallSyntax) -> Term:
     (operand,) = args
     wanted = Bool if call.name in ("all", "any") else Real
     if not isinstance(operand.type.elem, wanted):
-        return ctx.error("E0301", f"`{call.name}` wants {'Booleans' if wanted is Bool else 'reals'}",
-                         operand.span, describe(operand))
+        return ctx.error(
+            "E0301",
+            f"`{call.name}` wants {'Booleans' if wanted is Bool else 'reals'}",
+            operand.span,
+            describe(operand),
+        )
     found = item_positions(ctx, call, operand)
     if found is None:
         return Poison(span=call.span)
@@ -66,8 +70,8 @@ def _along(ctx: Context, call: CallSyntax) -> Term:
 
 
 def _contract(ctx: Context, call: CallSyntax) -> Term:
-    """`contract[I](x, w)`: multiply aligned by label and sum over the labels in brackets. The result
-    has the first operand's other axes, then the second's that the first lacks."""
+    """`contract[I](x, w)`: multiply aligned by label, and sum over the labels in brackets. The
+    result has the first operand's other axes, then the second's that the first lacks."""
     args = terms(ctx, call, 2)
     if args is None:
         return Poison(span=call.span)
@@ -88,13 +92,21 @@ def _contract(ctx: Context, call: CallSyntax) -> Term:
             ids[item.label] = len(ids)
             continue
         if not same_size(item, a.type.items[at]):
-            return ctx.error("E0401", f"the axes `{plain(item.label)}` have different sizes", call.span,
-                             f"{show_type(a.type)} and {show_type(b.type)}")
+            return ctx.error(
+                "E0401",
+                f"the axes `{plain(item.label)}` have different sizes",
+                call.span,
+                f"{show_type(a.type)} and {show_type(b.type)}",
+            )
         right.append(at)
     for at in summed:
         if at not in right:
-            return ctx.error("E0413", f"no axis `{plain(a.type.items[at].label)}` in the second operand",
-                             b.span, describe(b))
+            return ctx.error(
+                "E0413",
+                f"no axis `{plain(a.type.items[at].label)}` in the second operand",
+                b.span,
+                describe(b),
+            )
     if repeated_label(tuple(out_items)) is not None:
         return ctx.error("E0406", "two axes of the result have one label", call.span)
     type_ = TensorType(tuple(out_items))
@@ -107,7 +119,9 @@ def _iota(ctx: Context, call: CallSyntax) -> Term:
     if terms(ctx, call, 0) is None or call.items is None or len(call.items) != 1:
         return ctx.error("E0408", "`iota[T]()` wants one size", call.span, "one size in brackets")
     argument: AxisArg | None = (
-        None if isinstance(call.items[0], ast.SizeSpread) else axis_argument(call.items[0], ctx.body, ctx.sink)
+        None
+        if isinstance(call.items[0], ast.SizeSpread)
+        else axis_argument(call.items[0], ctx.body, ctx.sink)
     )
     if argument is None:
         return Poison(span=call.span)
@@ -115,8 +129,8 @@ def _iota(ctx: Context, call: CallSyntax) -> Term:
 
 
 TABLE: dict[str, Builtin] = {
-    **{name: _reduction for name in (*REDUCTIONS, "all", "any")},
-    **{name: _along for name in ALONG},
+    **dict.fromkeys((*REDUCTIONS, "all", "any"), _reduction),
+    **dict.fromkeys(ALONG, _along),
     "contract": _contract,
     "iota": _iota,
 }

@@ -45,8 +45,12 @@ def _slice(ctx: Context, call: CallSyntax) -> Term:
 
     verdict = decide("positive", ONE, room)
     if verdict is False:
-        return ctx.error("E0414", f"the slice ends beyond `{plain(axis.size)}`", call.span,
-                         f"start {plain(start)}, size {plain(length)}")
+        return ctx.error(
+            "E0414",
+            f"the slice ends beyond `{plain(axis.size)}`",
+            call.span,
+            f"start {plain(start)}, size {plain(length)}",
+        )
     if verdict is None:
         ctx.body.conditions.append(("positive", ONE, room, call.span))
     label = plain(length) if axis.label == plain(axis.size) else axis.label
@@ -75,34 +79,48 @@ def _pad(ctx: Context, call: CallSyntax) -> Term:
     items = list(args[0].type.items)
     items[at] = Axis(label, size)
     bounds = hull([args[0].type.range, Range(Fraction(0), Fraction(0))])
-    return PadTerm(args[0], at, before, after,
-                   type=TensorType(tuple(items), args[0].type.elem, bounds), span=call.span)
+    return PadTerm(
+        args[0],
+        at,
+        before,
+        after,
+        type=TensorType(tuple(items), args[0].type.elem, bounds),
+        span=call.span,
+    )
 
 
 def _concat(ctx: Context, call: CallSyntax) -> Term:
-    """`concat[time](1, betas)`: along the axis labelled `time` in every operand; an operand with one
-    axis is taken along it, and a scalar has length 1."""
+    """`concat[time](1, betas)`: along the axis labelled `time` in every operand; an operand with
+    one axis is taken along it, and a scalar has length 1."""
     from gendsl.core.check_expr import term
 
     parts = [term(a.value, ctx) for a in call.args if a.name is None]
     if any(poisoned(p) for p in parts):
         return Poison(span=call.span)
     if len(parts) < 2 or len(parts) != len(call.args) or call.items is None or len(call.items) != 1:
-        return ctx.error("E0308", "`concat[label](a, b, ...)` wants one label and two tensors", call.span)
+        return ctx.error(
+            "E0308", "`concat[label](a, b, ...)` wants one label and two tensors", call.span
+        )
     only = call.items[0]
     if not isinstance(only, ast.SizeAxis) or not isinstance(only.size, ast.Name):
         return ctx.error("E0413", "`concat` wants the label of an axis", only.span, "not a label")
     label = only.size.name
     shape = max((p.type.items for p in parts), key=len)
-    at = next((i for i, item in enumerate(shape) if item.label == label), 0 if len(shape) <= 1 else None)
+    at = next(
+        (i for i, item in enumerate(shape) if item.label == label), 0 if len(shape) <= 1 else None
+    )
     if at is None:
         return ctx.error("E0413", f"no axis `{label}`", call.span, f"{plain(shape[0])}...")
     total, fixed = ZERO, []
     for part in parts:
         grown = _with_axis(part, shape, at, label)
         if grown is None:
-            return ctx.error("E0402", f"{show_type(part.type)} does not fit along `{label}`", part.span,
-                             describe(part))
+            return ctx.error(
+                "E0402",
+                f"{show_type(part.type)} does not fit along `{label}`",
+                part.span,
+                describe(part),
+            )
         fixed.append(grown)
         axis = grown.type.items[at]
         assert isinstance(axis, Axis)
@@ -138,34 +156,61 @@ def _convolution(ctx: Context, call: CallSyntax) -> Term:
     if args is None or stride is None or pad is None:
         return Poison(span=call.span)
     x, w = args
-    if len(x.type.items) < 3 or len(w.type.items) != 4 or any(
-        isinstance(i, Spread) for i in (*x.type.items[-3:], *w.type.items)
+    if (
+        len(x.type.items) < 3
+        or len(w.type.items) != 4
+        or any(isinstance(i, Spread) for i in (*x.type.items[-3:], *w.type.items))
     ):
-        return ctx.error("E0402", f"`{call.name}` wants x [..b, C, H, W] and w with four axes", call.span,
-                         f"{show_type(x.type)} and {show_type(w.type)}")
+        return ctx.error(
+            "E0402",
+            f"`{call.name}` wants x [..b, C, H, W] and w with four axes",
+            call.span,
+            f"{show_type(x.type)} and {show_type(w.type)}",
+        )
     channels, height, width = (_axis(i) for i in x.type.items[-3:])
     first, second, kh, kw = (_axis(i) for i in w.type.items)
     transposed = call.name == "conv_transpose2d"
     wanted, out = (first, second) if transposed else (second, first)
     if wanted.size != channels.size:
-        return ctx.error("E0401", f"the weights take `{plain(wanted.size)}` channels, the input has "
-                         f"`{plain(channels.size)}`", call.span,
-                         f"{show_type(x.type)} and {show_type(w.type)}",
-                         labels=ctx.program.size_places(wanted.size.names | channels.size.names))
+        return ctx.error(
+            "E0401",
+            f"the weights take `{plain(wanted.size)}` channels, the input has "
+            f"`{plain(channels.size)}`",
+            call.span,
+            f"{show_type(x.type)} and {show_type(w.type)}",
+            labels=ctx.program.size_places(wanted.size.names | channels.size.names),
+        )
     sizes, pads = [], []
     for axis, kernel in ((height, kh), (width, kw)):
-        length, before, after = _length(ctx, call, axis.size, kernel.size, stride, pad, same, transposed)
+        length, before, after = _length(
+            ctx, call, axis.size, kernel.size, stride, pad, same, transposed
+        )
         if length is None:
-            return ctx.error("E0404", "the output size has no exact value", call.span, plain(axis.size))
-        label = axis.label if length == axis.size or axis.label != plain(axis.size) else plain(length)
+            return ctx.error(
+                "E0404", "the output size has no exact value", call.span, plain(axis.size)
+            )
+        label = (
+            axis.label if length == axis.size or axis.label != plain(axis.size) else plain(length)
+        )
         sizes.append(Axis(label, length))
         pads += [before, after]
     items = (*x.type.items[:-3], out, *sizes)
     if repeated_label(items) is not None:
-        return ctx.error("E0406", f"two axes `{plain(repeated_label(items))}` in the result", call.span,
-                         show_type(TensorType(items)))
-    return ConvTerm(call.name, x, w, stride, (pads[0], pads[1], pads[2], pads[3]),
-                    type=TensorType(items), span=call.span)
+        return ctx.error(
+            "E0406",
+            f"two axes `{plain(repeated_label(items))}` in the result",
+            call.span,
+            show_type(TensorType(items)),
+        )
+    return ConvTerm(
+        call.name,
+        x,
+        w,
+        stride,
+        (pads[0], pads[1], pads[2], pads[3]),
+        type=TensorType(items),
+        span=call.span,
+    )
 
 
 def _axis(item: Item) -> Axis:
@@ -196,10 +241,6 @@ def _length(
     if steps is None:
         return None, p, p
     return require_positive(require_integer(steps, anchor, ctx.body) + 1, anchor, ctx.body), p, p
-
-
-
-
 
 
 TABLE: dict[str, Builtin] = {

@@ -12,9 +12,10 @@ from gendsl.shape.tensor_type import Bool, Fin, Real, TensorType
 from gendsl.source.text import Span
 
 UNARY = (
-    "exp log expm1 log1p sqrt rsqrt square abs relu sigmoid tanh softplus silu gelu erf sin cos "
-    "sign floor reciprocal stop_grad"
-).split()
+    *("exp", "log", "expm1", "log1p", "sqrt", "rsqrt", "square", "abs", "sign", "floor"),
+    *("relu", "sigmoid", "tanh", "softplus", "silu", "gelu", "erf", "sin", "cos"),
+    *("reciprocal", "stop_grad"),
+)
 BINARY = ("maximum", "minimum", "straight_through")
 
 
@@ -32,11 +33,17 @@ def _pointwise(count: int) -> Builtin:
             return Poison(span=call.span)
         for arg in args:
             if not isinstance(arg.type.elem, Real):
-                return ctx.error("E0301", f"`{call.name}` wants reals, got {show_type(arg.type)}",
-                                 arg.span, describe(arg),
-                                 help="`index(t)` turns an index into a real")
+                return ctx.error(
+                    "E0301",
+                    f"`{call.name}` wants reals, got {show_type(arg.type)}",
+                    arg.span,
+                    describe(arg),
+                    help="`index(t)` turns an index into a real",
+                )
         aligned = align(ctx, args, call.span)
-        return Poison(span=call.span) if aligned is None else apply_op(call.name, aligned, call.span)
+        return (
+            Poison(span=call.span) if aligned is None else apply_op(call.name, aligned, call.span)
+        )
 
     return builtin
 
@@ -47,8 +54,12 @@ def _where(ctx: Context, call: CallSyntax) -> Term:
         return Poison(span=call.span)
     condition, a, b = args
     if not isinstance(condition.type.elem, Bool) or type(a.type.elem) is not type(b.type.elem):
-        return ctx.error("E0301", "`where(condition, a, b)` wants a Boolean and two values of one kind",
-                         call.span, describe(condition))
+        return ctx.error(
+            "E0301",
+            "`where(condition, a, b)` wants a Boolean and two values of one kind",
+            call.span,
+            describe(condition),
+        )
     aligned = align(ctx, args, call.span)
     if aligned is None:
         return Poison(span=call.span)

@@ -22,7 +22,12 @@ from gendsl.syntax import ast
 
 def _one_axis(ctx: Context, call: CallSyntax) -> Axis | None:
     if call.items is None or len(call.items) != 1 or isinstance(call.items[0], ast.SizeSpread):
-        ctx.error("E0408", f"`{call.name}` wants one size in brackets", call.span, f"`{call.name}[K](...)`")
+        ctx.error(
+            "E0408",
+            f"`{call.name}` wants one size in brackets",
+            call.span,
+            f"`{call.name}[K](...)`",
+        )
         return None
     argument = axis_argument(call.items[0], ctx.body, ctx.sink)
     return None if argument is None else argument.axis()
@@ -34,8 +39,9 @@ def _one_hot(ctx: Context, call: CallSyntax) -> Term:
     if args is None or axis is None:
         return Poison(span=call.span)
     if not isinstance(args[0].type.elem, Fin) or args[0].type.elem.bound != axis.size:
-        return ctx.error("E0311", f"an index of fin[{plain(axis.size)}] is wanted", call.span,
-                         describe(args[0]))
+        return ctx.error(
+            "E0311", f"an index of fin[{plain(axis.size)}] is wanted", call.span, describe(args[0])
+        )
     from fractions import Fraction
 
     type_ = TensorType((*args[0].type.items, axis), Real(), Range(Fraction(0), Fraction(1)))
@@ -50,13 +56,25 @@ def _gather(ctx: Context, call: CallSyntax) -> Term:
     table, index = args
     at = next((i for i, item in enumerate(table.type.items) if item.label == axis.label), None)
     if at is None:
-        return ctx.error("E0413", f"no axis `{plain(axis.label)}` in {show_type(table.type)}", call.span)
+        return ctx.error(
+            "E0413", f"no axis `{plain(axis.label)}` in {show_type(table.type)}", call.span
+        )
     own = table.type.items[at]
-    if isinstance(own, Spread) or not isinstance(index.type.elem, Fin) or index.type.elem.bound != own.size:
-        return ctx.error("E0311", f"an index of fin[{plain(own)}] is wanted", index.span, describe(index))
+    if (
+        isinstance(own, Spread)
+        or not isinstance(index.type.elem, Fin)
+        or index.type.elem.bound != own.size
+    ):
+        return ctx.error(
+            "E0311", f"an index of fin[{plain(own)}] is wanted", index.span, describe(index)
+        )
     if table.type.items[:at] != index.type.items[:at]:
-        return ctx.error("E0402", "table and index must share the axes before the gathered one", call.span,
-                         f"{show_type(table.type)} and {show_type(index.type)}")
+        return ctx.error(
+            "E0402",
+            "table and index must share the axes before the gathered one",
+            call.span,
+            f"{show_type(table.type)} and {show_type(index.type)}",
+        )
     items: tuple[Item, ...] = (*index.type.items, *table.type.items[at + 1 :])
     if repeated_label(items) is not None:
         return ctx.error("E0406", f"two axes `{repeated_label(items)}` after gathering", call.span)
@@ -65,17 +83,23 @@ def _gather(ctx: Context, call: CallSyntax) -> Term:
 
 
 def _segment_sum(ctx: Context, call: CallSyntax) -> Term:
-    """`segment_sum[K](index, values)`: sums the values that share an index, into a new first axis."""
+    """`segment_sum[K](index, values)`: the values of each index summed, along a new first axis."""
     args, axis = terms(ctx, call, 2), _one_axis(ctx, call)
     if args is None or axis is None:
         return Poison(span=call.span)
     index, values = args
     rank = len(index.type.items)
     if not isinstance(index.type.elem, Fin) or index.type.elem.bound != axis.size:
-        return ctx.error("E0311", f"an index of fin[{plain(axis.size)}] is wanted", index.span, describe(index))
+        return ctx.error(
+            "E0311", f"an index of fin[{plain(axis.size)}] is wanted", index.span, describe(index)
+        )
     if values.type.items[:rank] != index.type.items:
-        return ctx.error("E0402", "the values must begin with the index's axes", call.span,
-                         f"{show_type(index.type)} and {show_type(values.type)}")
+        return ctx.error(
+            "E0402",
+            "the values must begin with the index's axes",
+            call.span,
+            f"{show_type(index.type)} and {show_type(values.type)}",
+        )
     type_ = TensorType((axis, *values.type.items[rank:]))
     return ScatterTerm(index, values, 0, axis.size, type=type_, span=call.span)
 
@@ -102,7 +126,9 @@ def _grad(ctx: Context, call: CallSyntax) -> Term:
     if isinstance(wrt, Poison):
         return wrt
     if not isinstance(wrt.type.elem, Real) or not isinstance(args[0].type.elem, Real):
-        return ctx.error("E0301", "gradients are of reals with respect to reals", call.span, describe(wrt))
+        return ctx.error(
+            "E0301", "gradients are of reals with respect to reals", call.span, describe(wrt)
+        )
     return GradTerm(args[0], wrt, type=TensorType(wrt.type.items), span=call.span)
 
 
