@@ -107,6 +107,8 @@ def loops_are_closed(nodes: Sequence[Node]) -> Answers:
                 stray = [n for n in inner if isinstance(n.op, own) and n not in known]
                 yield f"{node!r}: {stray[0]!r} belongs to another loop" if stray else None
                 yield from types_are_inferred(inner)
+            case _:
+                pass
 
 
 # ---- rules over entries -------------------------------------------------------------------
@@ -131,11 +133,10 @@ def entries_are_in_the_builder(graph: Graph) -> Answers:
 def parameters_are_declared(graph: Graph) -> Answers:
     """A parameter that is read is declared with its shape, and has an initial value of it."""
     for node in reachable(_entries(graph)):
-        match node.op:
-            case Input("param", path):
-                info = graph.params.get(path)
-                fits = info is not None and info.shape == node.type.shape
-                yield None if fits else f"parameter {path}: {node.type}, declared {info}"
+        if isinstance(node.op, Input) and node.op.kind == "param":
+            info = graph.params.get(node.op.key)
+            fits = info is not None and info.shape == node.type.shape
+            yield None if fits else f"parameter {node.op.key}: {node.type}, declared {info}"
     for path, info in graph.params.items():
         start = graph.inits.get(path)
         if graph.inits:
@@ -151,11 +152,10 @@ def states_keep_their_type(graph: Graph) -> Answers:
             fits = start is not None and start.type == node.type
             yield None if fits else f"update of {name}: {node.type}"
     for node in reachable(_entries(graph)):
-        match node.op:
-            case Input("state", name):
-                start = graph.states.get(name)
-                fits = start is not None and start.type == node.type
-                yield None if fits else f"state {name}: {node.type}"
+        if isinstance(node.op, Input) and node.op.kind == "state":
+            start = graph.states.get(node.op.key)
+            fits = start is not None and start.type == node.type
+            yield None if fits else f"state {node.op.key}: {node.type}"
 
 
 def _entries(graph: Graph) -> Iterator[Node]:
