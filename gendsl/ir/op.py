@@ -115,6 +115,7 @@ class Op(ABC):
     name: ClassVar[str]
     facts: ClassVar[Facts] = Facts()
     targets: ClassVar[Mapping[str, Answer]] = {}
+    surrogate: ClassVar[bool] = False  # the gradient is on purpose not the derivative
 
     @abstractmethod
     def infer(self, inputs: Sequence[NodeType]) -> NodeType:

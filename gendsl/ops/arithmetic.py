@@ -185,6 +185,7 @@ class StopGrad(Unary):
     """x, through which no gradient flows."""
 
     name: ClassVar[str] = "stop_grad"
+    surrogate = True
     facts = Facts(linear=True, monotone=(1,))
     targets = inline("{0}", "{0}")
 
@@ -200,6 +201,7 @@ class StraightThrough(Binary):
     """The value of the second operand with the gradient of the first (Bengio et al. 2013)."""
 
     name: ClassVar[str] = "straight_through"
+    surrogate = True
     targets = inline("{1}", "{1}")
 
     def compute(self, a: Array, b: Array) -> Any:

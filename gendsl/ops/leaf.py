@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar
@@ -48,6 +48,10 @@ class Const(Leaf):
     def reference(self, args: Sequence[Any], out: NodeType, env: Concrete) -> Any:
         return np.asarray(float(self.value), dtype=env.dtype)
 
+    @classmethod
+    def samples(cls) -> Iterable[tuple[Op, tuple[NodeType, ...]]]:
+        yield cls(Fraction(2, 3)), ()
+
 
 @register
 @dataclass(frozen=True)
@@ -64,6 +68,10 @@ class Truth(Leaf):
     def reference(self, args: Sequence[Any], out: NodeType, env: Concrete) -> Any:
         return np.asarray(self.value)
 
+    @classmethod
+    def samples(cls) -> Iterable[tuple[Op, tuple[NodeType, ...]]]:
+        yield cls(True), ()
+
 
 @register
 @dataclass(frozen=True)
@@ -79,6 +87,10 @@ class SizeValue(Leaf):
 
     def reference(self, args: Sequence[Any], out: NodeType, env: Concrete) -> Any:
         return np.asarray(float(self.dim.evaluate(env.sizes)), dtype=env.dtype)
+
+    @classmethod
+    def samples(cls) -> Iterable[tuple[Op, tuple[NodeType, ...]]]:
+        yield cls(Dim.name("M") * Dim.name("N") + 1), ()
 
 
 @register
@@ -97,6 +109,10 @@ class Index(Leaf):
     def reference(self, args: Sequence[Any], out: NodeType, env: Concrete) -> Any:
         return np.asarray(self.value.size(env.sizes), dtype=np.int64)
 
+    @classmethod
+    def samples(cls) -> Iterable[tuple[Op, tuple[NodeType, ...]]]:
+        yield cls(Dim.name("N") - 1, Dim.name("N")), ()
+
 
 @register
 @dataclass(frozen=True)
@@ -112,6 +128,10 @@ class Iota(Leaf):
 
     def reference(self, args: Sequence[Any], out: NodeType, env: Concrete) -> Any:
         return np.arange(self.size.size(env.sizes), dtype=np.int64)
+
+    @classmethod
+    def samples(cls) -> Iterable[tuple[Op, tuple[NodeType, ...]]]:
+        yield cls(Dim.name("N")), ()
 
 
 INPUT_KINDS = ("data", "param", "state", "hyper", "argument", "step", "slot", "ema")

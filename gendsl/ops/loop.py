@@ -9,16 +9,18 @@ that is compared and hashed by content; what does not is computed once, outside,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gendsl.ir.graph import Builder, Node, postorder
 from gendsl.ir.op import Concrete, NodeType, NotDifferentiable, Op, TypingError, register
-from gendsl.ops.arity import count, kernel
+from gendsl.ops.arithmetic import Mul
+from gendsl.ops.arity import M, N, Sample, count, kernel
 from gendsl.ops.broadcast import Broadcast
 from gendsl.ops.leaf import Const, Index, Iota, Leaf, SizeValue, Truth
+from gendsl.ops.select import Gather
 from gendsl.shape.dim import Dim
 from gendsl.shape.tensor_type import Elem, Fin, Real
 
@@ -170,6 +172,18 @@ class Loop(Op):
 
     def gradient(self, build: Builder, node: Node, cotangent: Node) -> Sequence[Node | None]:
         raise NotDifferentiable("a loop that is not unrolled keeps only its last values")
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        row, whole = NodeType((N,)), NodeType((), Fin(M))
+        table = NodeType((M,))
+        pick = Instruction(Gather(0), (4, 0))  # table[index]
+        spread = Instruction(Broadcast((N,), ()), (5,))
+        swap = LoopBody(
+            M, (row, row, whole), (table,), (pick, spread, Instruction(Mul(), (1, 6))), (2, 7, 3)
+        )
+        for result in range(3):
+            yield cls(swap, result), (row, row, whole, table)
 
 
 def loop(
