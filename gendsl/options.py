@@ -28,6 +28,8 @@ class RunOptions:
     out: None takes `runs/PROGRAM`.
     emit: print this stage to stdout and neither train nor write.
     allow_refuted: train in spite of a refuted claim, and mark the run.
+    raw: draw samples with the trained weights even where there are averaged (EMA) ones.
+    command: the command line that repeats the run, for the manifest.
     format: how diagnostics are rendered: "text", "concise" or "json".
     """
 
@@ -41,7 +43,9 @@ class RunOptions:
     resume: bool = False
     emit: str | None = None
     allow_refuted: bool = False
+    raw: bool = False
     format: str = "text"
+    command: str = ""
 
     @property
     def target(self) -> str:

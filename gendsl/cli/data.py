@@ -76,7 +76,7 @@ def _fetchable(name: str) -> FetchedSet | None:
     key = name.lower()
     known = fetched_set(key)
     if known is None and bundled_set(key) is None:
-        names = [n for s in (*FETCHED, *BUNDLED) for n in (s.name, *s.aliases)]
+        names = [n for s in FETCHED for n in (s.name, *s.aliases)] + [s.name for s in BUNDLED]
         hint = did_you_mean(key, names) or f"there are {', '.join(s.name for s in FETCHED)}"
         raise fail("E1000", f"no data set called `{name}`", help=hint)
     return known
