@@ -254,11 +254,13 @@ def sign(a: Atom) -> str:
         case "relu" | "ge0" | "eq0" | "bool" | "d" | "ixval":
             return "0+"
         case "var":
-            return str(a.args[3])
+            return str(a.args[2])
         case "P":
             return "+" if positive(a.args[0]) else ""
         case "S":
             return _mono_sign(a.args[1])
+        case _:
+            pass
     return ""
 
 
@@ -407,6 +409,8 @@ def _rebuild(
             for b in reversed(binders):
                 body = nsum(b, body)
             return power(body, k)
+        case _:
+            pass
     inner = substitute(args[-1], ix, env) if a.kind not in ("dim", "pi") else ZERO
     match a.kind:
         case "exp":
@@ -419,6 +423,8 @@ def _rebuild(
             return power(indicator(a.kind, inner), k)
         case "un":
             return assemble({atom("un", args[0], inner): k})
+        case _:
+            pass
     return assemble({a: k})
 
 
@@ -437,6 +443,8 @@ def substitute_index(i: Atom, ix: Mapping[Atom, Atom], env: Env | None = None) -
                 for x in i.args[1]
             )
             return atom("ix", i.args[0], at, i.args[2])
+        case _:
+            pass
     return i
 
 

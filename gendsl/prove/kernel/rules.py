@@ -247,6 +247,12 @@ def relu_flip(u: Poly) -> Thm:
     return _thm("relu_flip", "eq", p, data=(u,))
 
 
+def cancel(q: Poly, k: Fraction | int) -> Thm:
+    """q * q^(k - 1) - q^k = 0 (q != 0, or q > 0, is a domain condition)."""
+    p = sub(mul(q, n.power(q, Fraction(k) - 1)), n.power(q, k))
+    return _thm("cancel", "eq", p, data=(q, Fraction(k), n.power(q, Fraction(k) - 1)))
+
+
 def indicator_at(t: Thm) -> Thm:
     """From u >= 0: [u >= 0] = 1; from u > 0: [-u >= 0] = 0; u = 0 and u != 0 likewise."""
     u, rel = t.poly, t.concl.rel
@@ -325,10 +331,10 @@ def times(t: Thm, u: Thm) -> Thm:
     return _thm("times", rel, mul(t.poly, u.poly), [t, u])
 
 
-def invert(t: Thm) -> Thm:
-    """p > 0 gives 1/p > 0."""
+def raise_to(t: Thm, k: Fraction | int) -> Thm:
+    """p > 0 gives p^k > 0."""
     _need(t.concl.rel == "gt", "needs p > 0")
-    return _thm("invert", "gt", n.power(t.poly, -1), [t])
+    return _thm("raise_to", "gt", n.power(t.poly, k), [t], (Fraction(k),))
 
 
 def total(t: Thm, i: Atom) -> Thm:
@@ -390,8 +396,8 @@ def zero_root(t: Thm, p: Poly) -> Thm:
 def instance(
     t: Thm, name: str, formals: Sequence[Atom], value: Poly, lemma: Thm | None = None
 ) -> Thm:
-    """The theorem with `value` (a function of the indices `formals`) for the variable `name`; if the
-    variable has a sign, `lemma` proves it for the value unless it is evident."""
+    """The theorem with `value` (a function of the indices `formals`) for the variable `name`; if
+    the variable has a sign, `lemma` proves it for the value unless it is evident."""
     _need(all(f.kind == "i" for f in formals), "formal indices are variables")
     _need(len(set(formals)) == len(formals), "formal indices are distinct")
     signs = {s for q in (t.concl.poly, *(h.poly for h in t.hyps)) for s in _signs(q, name)}
@@ -423,7 +429,7 @@ def _signs(p: Poly, name: str) -> set[str]:
             stack.extend(a for m in x.terms for a, _ in m)
         elif isinstance(x, Atom):
             if x.kind == "var" and x.args[0] == name:
-                found.add(x.args[3])
+                found.add(x.args[2])
             stack.extend(x.args)
         elif isinstance(x, tuple):
             stack.extend(x)

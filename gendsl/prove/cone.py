@@ -1,0 +1,310 @@
+"""Search for cone certificates: a target as a nonnegative combination of known nonnegative terms.
+
+In: a polynomial and known theorems. Out: a theorem `target >= 0` (or > 0), or None. Generators come
+from what occurs: tangent lines of exp and log, squares of half-monomials, relu, indicators, known
+facts; each is summed over its loose indices and multiplied by monomials of evident sign. An exact
+linear program picks the combination. Untrusted: every step is a kernel rule.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from gendsl.prove import lp
+from gendsl.prove.kernel import normal as n
+from gendsl.prove.kernel import rules as r
+from gendsl.prove.kernel.rules import Thm
+from gendsl.prove.kernel.term import F1, ONE, Atom, Mono, Poly, atom, poly
+
+MAX_COLUMNS = 900
+
+
+@dataclass(frozen=True)
+class Column:
+    """A polynomial known to be nonnegative (or zero: `free`), and how to prove that."""
+
+    poly: Poly
+    make: Callable[[], Thm]
+    free: bool = False
+    strict: bool = False
+
+
+@dataclass
+class Cone:
+    """`facts` are theorems >= 0, > 0 or = 0, quantified or not; `deadline` stops the search."""
+
+    facts: Sequence[Thm] = ()
+    expired: Callable[[], bool] = lambda: False
+    _pool: dict[tuple[Poly, int], Atom] = field(default_factory=dict)
+
+    def prove(self, target: Poly, rel: str = "ge") -> Thm | None:
+        """`target rel 0` for rel "ge" or "gt"."""
+        if n.positive(target) or (rel == "ge" and n.nonnegative(target)):
+            return r.evident(rel, target)
+        if not target.terms:
+            return r.linear("ge", target, []) if rel == "ge" else None
+        for depth in (0, 1, 2):
+            if self.expired():
+                return None
+            found = self._solve(target, rel, depth)
+            if found is not None:
+                return found
+        return None
+
+    # ---- the linear program ---------------------------------------------------------------
+    def _solve(self, target: Poly, rel: str, depth: int) -> Thm | None:
+        columns = self._columns(target, depth)
+        vectors: list[lp.Vector] = []
+        owners: list[tuple[int, int]] = []
+        for k, c in enumerate(columns):
+            for side in (1, -1) if c.free else (1,):
+                vectors.append({m: side * x for m, x in c.poly.terms.items()})
+                owners.append((k, side))
+        found = lp.combine(vectors, target.terms)
+        if found is None:
+            return None
+        rows: dict[int, Fraction] = {}
+        for v, x in found.items():
+            k, side = owners[v]
+            rows[k] = rows.get(k, Fraction(0)) + side * x
+        parts = [(poly({(): x}), columns[k].make()) for k, x in rows.items() if x]
+        if rel == "gt" and not any(t.concl.rel == "gt" for _, t in parts):
+            return None
+        if all(t.concl.rel == "eq" for _, t in parts):
+            return r.weaken(r.linear("eq", target, parts), "ge")
+        return r.linear(rel, target, parts)
+
+    def _columns(self, target: Poly, depth: int) -> list[Column]:
+        columns: dict[tuple[Poly, bool], Column] = {}
+
+        def enter(column: Column) -> None:
+            if column.poly.terms:
+                columns.setdefault((column.poly, column.free), column)
+
+        for column in self._evident(target.terms):
+            enter(column)
+        base = list(self._generators(target, depth))
+        for column in base:
+            enter(column)
+        seen = set(target.terms)
+        for _ in range(1 + (depth > 1)):
+            for column in base:
+                for ratio in self._ratios(column.poly, seen):
+                    if len(columns) > MAX_COLUMNS or self.expired():
+                        break
+                    enter(_scaled(column, ratio))
+            seen = {m for c in columns.values() for m in c.poly.terms}
+            if depth < 2 or len(seen) > 120:
+                break
+        rest = {m for c in columns.values() for m in c.poly.terms}
+        for column in self._evident(rest):
+            enter(column)
+        return list(columns.values())
+
+    @staticmethod
+    def _evident(monos: Iterable[Mono]) -> Iterator[Column]:
+        for m in monos:
+            p = poly({m: F1})
+            if n.nonnegative(p):
+                rel = "gt" if n.positive(p) else "ge"
+                yield Column(p, lambda rel=rel, p=p: r.evident(rel, p), strict=rel == "gt")  # type: ignore[misc]
+
+    @staticmethod
+    def _ratios(g: Poly, monos: Iterable[Mono]) -> list[Poly]:
+        """Monomials of evident sign that carry some term of g to one of `monos`."""
+        found: dict[Poly, None] = {}
+        for m, own in itertools.product(monos, g.terms):
+            exponents = dict(m)
+            for a, k in own:
+                exponents[a] = exponents.get(a, Fraction(0)) - k
+            ratio = n.assemble(exponents)
+            negative_sum = any(a.kind == "S" and k < 0 for mm in ratio.terms for a, k in mm)
+            if ratio is not ONE and not negative_sum and n.nonnegative(ratio):
+                found[ratio] = None
+        return list(found)
+
+    # ---- generators -----------------------------------------------------------------------
+    def _generators(self, target: Poly, depth: int) -> Iterator[Column]:
+        opened = [self._open(m) for m in target.terms]
+        inner = [p for p in (o[0] for o in opened) if p is not ONE]
+        atoms = {a: None for p in [target, *inner] for m in p.terms for a, _ in m}
+        made = [*_tangents(list(atoms), depth), *_relations(list(atoms))]
+        made += [lambda p=p: r.square(p) for p in self._halves(target, inner, depth)]  # type: ignore[misc]
+        bodies = [m for p in inner for m in p.terms]
+        for make in made:
+            yield from self._lift(make)
+            yield from self._weighted(make, bodies)
+        known = [t for f in self.facts for t in self._instances(f, inner + [target])]
+        for t in known:
+            yield from self._lift(lambda t=t: t)  # type: ignore[misc]
+        if depth:
+            strict = [t for t in known if t.concl.rel in ("ge", "gt")][:12]
+            for t, u in itertools.combinations_with_replacement(strict, 2):
+                yield from self._lift(lambda t=t, u=u: r.times(t, u))  # type: ignore[misc]
+            singles = [make for make in made if depth > 1]
+            for t, make in itertools.product(strict[:6], singles[:24]):
+                yield from self._lift(lambda t=t, make=make: _product(t, make()))  # type: ignore[misc]
+
+    def _weighted(self, make: Callable[[], Thm], bodies: Sequence[Mono]) -> Iterator[Column]:
+        """A generator times monomials over its own loose indices, then summed."""
+        try:
+            t = make()
+        except n.KernelError:
+            return
+        loose = t.poly.free & set(self._pool.values())
+        for ratio in self._ratios(t.poly, bodies)[:12] if loose else ():
+            if ratio.free & loose and t.concl.rel != "eq":
+                rel = "gt" if n.positive(ratio) else "ge"
+                yield from self._lift(lambda q=ratio, rel=rel: r.times(r.evident(rel, q), t))  # type: ignore[misc]
+
+    def _lift(self, make: Callable[[], Thm]) -> Iterator[Column]:
+        """The generator summed over the pool indices that are loose in it."""
+        try:
+            t = make()
+            for i in sorted(t.poly.free, key=lambda a: a.serial):
+                if i in self._pool.values():
+                    t = r.total(t, i)
+        except n.KernelError:
+            return
+        if t.poly.terms:
+            yield Column(t.poly, lambda: t, t.concl.rel == "eq", t.concl.rel == "gt")
+
+    def _open(self, m: Mono) -> tuple[Poly, Poly]:
+        """(body of the sums in a monomial over pool indices, the other factors)."""
+        inner, outer, used = ONE, ONE, dict[Poly, int]()
+        for a, k in m:
+            if a.kind != "S" or k.denominator != 1 or k < 0:
+                outer = n.mul(outer, n.assemble({a: k}))
+                continue
+            for _ in range(k.numerator):
+                binders, body = n.open_sum(a)
+                names = {}
+                for b in binders:
+                    used[b.args[1]] = used.get(b.args[1], -1) + 1
+                    names[b] = self._index(b.args[1], used[b.args[1]])
+                inner = n.mul(inner, n.substitute(body, names))
+        return inner, outer
+
+    def _index(self, size: Poly, number: int) -> Atom:
+        return self._pool.setdefault((size, number), atom("i", f"@{number}", size))
+
+    def _halves(self, target: Poly, inner: Sequence[Poly], depth: int) -> list[Poly]:
+        """Sums and differences of square roots of the even monomials."""
+        roots: dict[Poly, None] = {}
+        cross: set[Mono] = set()
+        for p in [*inner, *(poly({m: F1}) for m in target.terms)]:
+            for m in p.terms:
+                if all(n.sign(a) or k % 2 == 0 for a, k in m):
+                    roots[n.assemble({a: k / 2 for a, k in m})] = None
+                cross.add(m)
+        if depth:
+            for p in [*roots]:
+                for q in self._permuted(p):
+                    roots[q] = None
+        found: dict[Poly, None] = {}
+        rows = list(roots)[:24]
+        for p, q in itertools.combinations(rows, 2):
+            both = n.mul(p, q)
+            if depth or (both.terms.keys() & cross):
+                found[n.sub(p, q)] = None
+                found[n.add(p, q)] = None
+        return list(found)
+
+    def _permuted(self, p: Poly) -> Iterator[Poly]:
+        """The same monomial with pool indices of one size exchanged."""
+        free = sorted((i for i in p.free if i in self._pool.values()), key=lambda a: a.serial)
+        for i, j in itertools.combinations(free, 2):
+            if i.args[1] is j.args[1]:
+                yield n.substitute(p, {i: j, j: i})
+
+    def _instances(self, fact: Thm, polys: Sequence[Poly]) -> Iterator[Thm]:
+        """A fact at pool and free indices of the right sizes."""
+        if not fact.concl.binders:
+            yield fact
+            return
+        free = sorted({i for p in polys for i in p.free}, key=lambda a: a.serial)
+        choices = [
+            [i for i in free if n.size_of(i) is b.args[1]] or [self._index(b.args[1], 0)]
+            for b in fact.concl.binders
+        ]
+        for values in itertools.islice(itertools.product(*choices), 8):
+            yield r.specialize(fact, values)
+
+
+def _scaled(column: Column, ratio: Poly) -> Column:
+    def make() -> Thm:
+        t = column.make()
+        if t.concl.rel == "eq":
+            return r.linear("eq", n.mul(ratio, t.poly), [(ratio, t)])
+        return r.times(r.evident("gt" if n.positive(ratio) else "ge", ratio), t)
+
+    strict = column.strict and n.positive(ratio)
+    return Column(n.mul(ratio, column.poly), make, column.free, strict)
+
+
+def _product(t: Thm, u: Thm) -> Thm:
+    if u.concl.rel == "eq":
+        return r.linear("eq", n.mul(t.poly, u.poly), [(t.poly, u)])
+    return r.times(t, u)
+
+
+def _tangents(atoms: Sequence[Atom], depth: int) -> Iterator[Callable[[], Thm]]:
+    """Tangent lines of the exponentials and logarithms that occur."""
+    logs = [a.args[0] for a in atoms if a.kind == "log"]
+    for a in atoms:
+        if a.kind == "exp":
+            u = a.args[0]
+            yield lambda u=u: r.exp_above_tangent(u)  # type: ignore[misc]
+            if depth:
+                yield lambda u=u: r.times(  # type: ignore[misc]
+                    r.evident("gt", n.exp(u)), r.exp_above_tangent(n.scale(u, -1))
+                )
+    for x in logs:
+        yield lambda x=x: r.log_below_tangent(x)  # type: ignore[misc]
+        yield lambda x=x: r.log_below_tangent(n.power(x, -1))  # type: ignore[misc]
+        if x.single() is None:
+            yield lambda x=x: r.cancel(x, 0)  # type: ignore[misc]
+        for u in {a.args[0]: None for m in x.terms for a, _ in m if a.kind == "exp"}:
+            yield lambda x=x, u=u: r.log_below_tangent(n.power(n.mul(x, n.exp(n.scale(u, -1))), -1))  # type: ignore[misc]
+    for x, y in itertools.permutations(logs[:6], 2):
+        yield lambda x=x, y=y: r.log_below_tangent(n.mul(x, n.power(y, -1)))  # type: ignore[misc]
+
+
+def _relations(atoms: Sequence[Atom]) -> Iterator[Callable[[], Thm]]:
+    """Facts of relu, indicators, deltas and inverses that occur."""
+    for a in atoms:
+        match a.kind:
+            case "relu":
+                yield lambda u=a.args[0]: r.relu_above(u)  # type: ignore[misc]
+                yield lambda u=a.args[0]: relu_square(u)  # type: ignore[misc]
+            case "ge0":
+                yield lambda a=a: r.at_most_one(a)  # type: ignore[misc]
+                yield lambda u=a.args[0]: r.gate(u, open_=True)  # type: ignore[misc]
+                yield lambda u=a.args[0]: r.gate(u, open_=False)  # type: ignore[misc]
+            case "eq0" | "bool" | "d":
+                yield lambda a=a: r.at_most_one(a)  # type: ignore[misc]
+            case "un":
+                for side in (1, -1):
+                    yield lambda a=a, side=side: r.bounded(a, side)  # type: ignore[misc]
+            case "P":
+                yield lambda q=a.args[0]: r.cancel(q, 0)  # type: ignore[misc]
+            case "ixval":
+                yield lambda a=a: r.index_below(a.args[0])  # type: ignore[misc]
+            case _:
+                pass
+
+
+def relu_square(u: Poly) -> Thm:
+    """relu(u)^2 - u relu(u) = 0, by cases on the sign of u."""
+    v = n.relu(u)
+    goal = n.sub(n.mul(v, v), n.mul(u, v))
+    above = r.relu_at(r.assume(r.prop("ge", u)))  # relu u - u = 0
+    first = r.linear("eq", goal, [(v, above)])
+    under = r.relu_at(r.assume(r.prop("ge", n.scale(u, -1))))  # relu(-u) + u = 0
+    flip = r.relu_flip(u)  # relu u - relu(-u) - u = 0
+    zero = r.linear("eq", v, [(ONE, flip), (ONE, under)])
+    second = r.linear("eq", goal, [(n.sub(v, u), zero)])
+    return r.cases(u, first, second)
