@@ -29,12 +29,12 @@ def signature(entity: FnEntity, sink: Sink) -> tuple[Signature, Body] | None:
     """The signature, and the body scope with the parameters in it."""
     decl = entity.decl
     body = Body(entity.module, owner_name(entity), decl.kind)
-    errors_before = len(sink.sorted())
+    errors_before = sink.error_count
     sizes, bracket_spread = _size_parameters(decl, body, sink)
     formals = tuple(f for p in decl.params if (f := _formal(p, body, sink)) is not None)
     body.open_sizes = False
     results = tuple(t for r in decl.result.types if (t := tensor_type(r, body, sink)) is not None)
-    if len(sink.sorted()) > errors_before or len(results) != len(decl.result.types):
+    if sink.error_count > errors_before or len(results) != len(decl.result.types):
         return None
     explicit = {n for n, _ in sizes}
     implicit = tuple(d.as_name or "" for d in body.sizes.values() if d.as_name not in explicit)
@@ -62,8 +62,8 @@ def _size_parameters(
     sizes: list[tuple[str, Dim | None]] = []
     spread = None
     for parameter in decl.sizes:
-        if parameter.name.name.startswith(".."):
-            spread = parameter.name.name[2:]
+        if parameter.spread:
+            spread = parameter.name.name
             body.spreads.add(spread)
             continue
         if isinstance(body.module.entities.get(parameter.name.name), DimInfo):
@@ -157,11 +157,11 @@ def definition(
 ) -> FnDef | None:
     """Check the body against its signature."""
     ctx = Context(body, sink, program)
-    before = len(sink.sorted())
+    before = sink.error_count
     result = BodyResult()
     statements(entity.decl.body, ctx, result)
     outputs = _outputs(entity.decl, made, result.returned, ctx)
-    if outputs is None or len([d for d in sink.sorted() if d.code.startswith("E")]) > before:
+    if outputs is None or sink.error_count > before:
         return None
     return FnDef(
         made, outputs, tuple(dict.fromkeys(body.conditions)), dict(body.values), tuple(body.params)

@@ -74,8 +74,12 @@ class Sink:
         self.report(Diagnostic(code, message, primary, labels, notes, help))
 
     @property
+    def error_count(self) -> int:
+        return sum(d.severity is Severity.ERROR for d in self._items)
+
+    @property
     def has_errors(self) -> bool:
-        return any(d.severity is Severity.ERROR for d in self._items)
+        return self.error_count > 0
 
     def sorted(self) -> tuple[Diagnostic, ...]:
         return tuple(sorted(self._items, key=lambda d: d.sort_key))

@@ -382,11 +382,13 @@ class ResultSig:
 
 @dataclass(frozen=True)
 class SizeParam:
-    """A size parameter in brackets: `[O]`, `[N = 64]`, `[O, k = 3]`."""
+    """A size parameter in brackets: `[O]`, `[N = 64]`, `[O, k = 3]`; or a spread `[..s]`, whose
+    labels every call states."""
 
     name: Ident
     default: Expr | None
     span: Span
+    spread: bool = False
 
 
 @dataclass(frozen=True)

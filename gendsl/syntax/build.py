@@ -7,6 +7,7 @@ In: a `SourceFile`, then one call per reduction from the LALR machine. Out: node
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from gendsl.diagnostics.model import Diagnostic, Label
 from gendsl.syntax import ast
@@ -16,12 +17,15 @@ from gendsl.syntax.build_expr import Children, ExprBuilder, idents
 class Builder(ExprBuilder):
     """All methods that the rules of the grammar name."""
 
-    def leftover_withs(self) -> None:
-        """Make problems of the `with`s that stood outside claims."""
-        for span in self.withs:
-            help = "elsewhere, pass the value as an argument"
-            self.problem(span, "`with` is for claims", "not in a claim", help)
-        self.withs.clear()
+    def check_withs(self, decls: Iterable[ast.Decl]) -> None:
+        """Make problems of the `with`s outside claims."""
+        for decl in decls:
+            if isinstance(decl, ast.ClaimsDecl):
+                continue
+            for span in self.withs:
+                if decl.span.start <= span.start < decl.span.end:
+                    help = "elsewhere, pass the value as an argument"
+                    self.problem(span, "`with` is for claims", "not in a claim", help)
 
     def module(self, parts: Children, begin: int, end: int) -> tuple[ast.Decl, ...]:
         return tuple(parts)
@@ -35,16 +39,20 @@ class Builder(ExprBuilder):
         return ast.BatchDecl(parts[0], self.span(begin, end))
 
     def dim(self, parts: Children, begin: int, end: int) -> ast.DimDecl:
-        return ast.DimDecl(*parts, self.span(begin, end))
+        name, default, at_least = parts
+        return ast.DimDecl(name, default, at_least, self.span(begin, end))
 
     def hyper(self, parts: Children, begin: int, end: int) -> ast.HyperDecl:
-        return ast.HyperDecl(*parts, self.span(begin, end))
+        name, default, range_ = parts
+        return ast.HyperDecl(name, default, range_, self.span(begin, end))
 
     def const(self, parts: Children, begin: int, end: int) -> ast.ConstDecl:
-        return ast.ConstDecl(*parts, self.span(begin, end))
+        name, type_, value = parts
+        return ast.ConstDecl(name, type_, value, self.span(begin, end))
 
     def data(self, parts: Children, begin: int, end: int) -> ast.DataDecl:
-        return ast.DataDecl(*parts, self.span(begin, end))
+        name, type_, source = parts
+        return ast.DataDecl(name, type_, source, self.span(begin, end))
 
     def param(self, parts: Children, begin: int, end: int) -> ast.ParamDecl:
         name, type_, positive, init = parts
@@ -58,7 +66,8 @@ class Builder(ExprBuilder):
         return True
 
     def state(self, parts: Children, begin: int, end: int) -> ast.StateDecl:
-        return ast.StateDecl(*parts, self.span(begin, end))
+        name, type_, init = parts
+        return ast.StateDecl(name, type_, init, self.span(begin, end))
 
     def fn(self, parts: Children, begin: int, end: int) -> ast.FnDecl:
         coupled, kind, name, sizes, params, result, body = parts
@@ -87,11 +96,15 @@ class Builder(ExprBuilder):
     def size_param(self, parts: Children, begin: int, end: int) -> ast.SizeParam:
         return ast.SizeParam(parts[0], parts[1], self.span(begin, end))
 
+    def spread_param(self, parts: Children, begin: int, end: int) -> ast.SizeParam:
+        return ast.SizeParam(parts[0], None, self.span(begin, end), spread=True)
+
     def params(self, parts: Children, begin: int, end: int) -> tuple[ast.ParamSig, ...]:
         return tuple(parts)
 
     def param_sig(self, parts: Children, begin: int, end: int) -> ast.ParamSig:
-        return ast.ParamSig(*parts, self.span(begin, end))
+        name, type_, default = parts
+        return ast.ParamSig(name, type_, default, self.span(begin, end))
 
     def objective(self, parts: Children, begin: int, end: int) -> ast.ObjectiveDecl:
         return ast.ObjectiveDecl(parts[0], parts[1], self.span(begin, end))
@@ -105,7 +118,8 @@ class Builder(ExprBuilder):
         return ast.Assign(parts[0], parts[1], self.span(begin, end))
 
     def draw(self, parts: Children, begin: int, end: int) -> ast.DrawStmt:
-        return ast.DrawStmt(*parts, self.span(begin, end))
+        target, type_, dist = parts
+        return ast.DrawStmt(target, type_, dist, self.span(begin, end))
 
     def return_(self, parts: Children, begin: int, end: int) -> ast.Return:
         return ast.Return(parts[0], self.span(begin, end))
@@ -114,7 +128,8 @@ class Builder(ExprBuilder):
         return ast.TermStmt(parts[0], parts[1], self.span(begin, end))
 
     def show(self, parts: Children, begin: int, end: int) -> ast.ShowStmt:
-        return ast.ShowStmt(*parts, self.span(begin, end))
+        target, value, range_ = parts
+        return ast.ShowStmt(target, value, range_, self.span(begin, end))
 
     def optimize(self, parts: Children, begin: int, end: int) -> ast.Optimize:
         return ast.Optimize(parts[0].text, parts[1], self.span(begin, end))
@@ -163,7 +178,6 @@ class Builder(ExprBuilder):
 
     def claim(self, parts: Children, begin: int, end: int) -> ast.Claim:
         name, body, nets = parts
-        self.withs = [span for span in self.withs if span.start < begin]
         start = body.span.start
         if nets is not None:
             body = ast.ForAny(body, nets, self.span(start, end))
@@ -231,4 +245,5 @@ class Builder(ExprBuilder):
         return ast.Law(parts[0], parts[1], parts[2], self.span(begin, end))
 
     def bounds(self, parts: Children, begin: int, end: int) -> ast.Bounds:
-        return ast.Bounds(*parts, self.span(begin, end))
+        value, target, prior, likelihood, posterior = parts
+        return ast.Bounds(value, target, prior, likelihood, posterior, self.span(begin, end))
