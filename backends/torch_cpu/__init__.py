@@ -1,0 +1,7 @@
+"""CPU target: plans written as readable Python over torch tensors, without torch.autograd."""
+
+from __future__ import annotations
+
+from backends.torch_cpu.target import TorchCpu
+
+TARGET = TorchCpu()

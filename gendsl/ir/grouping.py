@@ -6,19 +6,21 @@ without order. See `gendsl.ir.plan` for what a call is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from gendsl.ir.graph import Node
 from gendsl.ir.op import Op
 from gendsl.ir.step import OptimizerGroup
+from gendsl.ops.arithmetic import StopGrad, StraightThrough
 from gendsl.ops.arity import Binary, Compare, Logic, Unary
-from gendsl.ops.broadcast import Broadcast
+from gendsl.ops.broadcast import Broadcast, Sum
 from gendsl.ops.compare import ToReal, Where, Widen
 from gendsl.ops.leaf import Const, Draw, Index, Input, Iota, SizeValue, Truth
 from gendsl.ops.loop import Loop, LoopBody, LoopIndex, Placeholder
 from gendsl.ops.movement import Reshape, Slice, Transpose
+from gendsl.ops.reduce import Reduction
 from gendsl.ops.select import IndexAffine
 
 Key = Node | int
@@ -117,7 +119,7 @@ class Grouping:
     def run(self) -> None:
         kept = set(self.cut.outputs.values()) | set(self.cut.maker)
         for group in self.cut.groups:
-            kept.update(group_operands(group))
+            kept.update(n for n in group_operands(group) if not self._costs_nothing(n))
         sites: dict[Node, list[Node]] = {n: [] for n in self.cut.nodes}
         sizes: dict[Node, int] = {}
         for node in reversed(self.cut.nodes):
@@ -171,26 +173,40 @@ def items(grouping: Grouping) -> list[Item]:
             members.setdefault(grouping.owner[node], []).append(node)
     found = []
     for root, nodes in members.items():
-        inside: set[Node] = set(nodes)
-        reads: dict[Node, None] = {}
-        stack = [s for n in reversed(nodes) for s in reversed(n.inputs)]
-        while stack:
-            source = stack.pop()
-            if source in grouping.repeated:
-                if source not in inside:
-                    inside.add(source)
-                    stack.extend(reversed(source.inputs))
-            elif source not in inside:
-                reads[source] = None
-        ordered = tuple(sorted(inside, key=lambda n: n.id))
-        found.append(Item(root, ordered, tuple(reads)))
+        operands = [source for node in nodes for source in node.inputs]
+        found.append(_item(grouping, root, nodes, operands))
     for number, group in enumerate(cut.groups):
-        found.append(Item(number, (), tuple(dict.fromkeys(group_operands(group)))))
+        found.append(_item(grouping, number, (), group_operands(group)))
     return found
 
 
-def base_of(node: Node, made: Mapping[Node, Key]) -> Node:
-    """The node whose memory `node` shows."""
-    while isinstance(node.op, VIEWS) and node not in made:
-        node = node.inputs[0]
+def _item(grouping: Grouping, key: Key, nodes: Iterable[Node], operands: Iterable[Node]) -> Item:
+    """The call that computes `nodes`: with what it repeats, and what it reads."""
+    inside: set[Node] = set(nodes)
+    reads: dict[Node, None] = {}
+    stack = list(operands)[::-1]
+    while stack:
+        source = stack.pop()
+        if source in inside:
+            continue
+        if source in grouping.repeated:
+            inside.add(source)
+            stack.extend(reversed(source.inputs))
+        else:
+            reads[source] = None
+    return Item(key, tuple(sorted(inside, key=lambda n: n.id)), tuple(reads))
+
+
+def base_of(node: Node, made: Container[Node] = ()) -> Node:
+    """The node whose memory `node` may show; nodes in `made` have memory of their own."""
+    while node not in made:
+        match node.op:
+            case StraightThrough():
+                node = node.inputs[1]
+            case op if isinstance(op, (*VIEWS, StopGrad)):
+                node = node.inputs[0]
+            case Sum(axes=()) | Reduction(axes=()):
+                node = node.inputs[0]
+            case _:
+                break
     return node

@@ -16,7 +16,7 @@ from gendsl.ir.plan import Buffer, width
 from gendsl.ops.contract import Contract
 from gendsl.ops.conv import Conv2d, Conv2dWeightGrad, ConvTranspose2d
 from gendsl.ops.leaf import Input
-from gendsl.ops.loop import Loop
+from gendsl.ops.loop import Loop, LoopCapture, LoopCarry, LoopIndex
 from gendsl.shape.dim import Dim
 
 
@@ -57,6 +57,12 @@ class _Table:
                 self._add(node, key, "input")
             case Input(kind=kind, key=key):
                 self._add(node, kind if kind == "step" else f"{kind}.{key}", "input")
+            case LoopIndex():
+                self._add(node, "i", "input")
+            case LoopCarry(position=position):
+                self._add(node, f"carried_{position}", "input")
+            case LoopCapture(position=position):
+                self._add(node, f"given_{position}", "input")
             case op:
                 self._add(node, op.name, "input")
 

@@ -62,10 +62,13 @@ class Call:
 
 @dataclass(frozen=True)
 class UpdateCall:
-    """An optimizer kernel that overwrites parameters and slots; see Note [Updates in place]."""
+    """An optimizer kernel that overwrites parameters and slots; see Note [Updates in place].
+
+    `nodes` are the constants and broadcasts among its operands."""
 
     group: OptimizerGroup = field(repr=False)
     results: tuple[tuple[Buffer, ...], ...]
+    nodes: tuple[Node, ...] = field(repr=False)
     reads: tuple[str, ...]
     frees: tuple[str, ...]
     flops: int
@@ -90,13 +93,15 @@ AnyCall = Call | UpdateCall | LoopCall
 
 @dataclass(frozen=True)
 class Plan:
-    """Calls in order. `buffers` holds every value by node, inputs included."""
+    """Calls in order. `buffers` holds every value that has a name, leaves included; `host` are the
+    values that are numbers."""
 
     name: str
     sizes: Mapping[str, int]
     calls: tuple[AnyCall, ...]
     buffers: Mapping[Node, Buffer] = field(repr=False)
     outputs: Mapping[str, Node]
+    host: frozenset[Node] = field(repr=False)
     peak_bytes: int
 
     @property

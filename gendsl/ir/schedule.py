@@ -8,13 +8,25 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from math import prod
 
 from gendsl.ir.graph import Node
-from gendsl.ir.grouping import LEAVES, Cut, Grouping, Item, Key, base_of, host_nodes, items
+from gendsl.ir.grouping import (
+    HOST_LEAVES,
+    LEAVES,
+    Cut,
+    Grouping,
+    Item,
+    Key,
+    base_of,
+    host_nodes,
+    items,
+)
 from gendsl.ir.layout import buffers_of, flops, lifetimes
 from gendsl.ir.plan import AnyCall, Call, LoopCall, Plan, UpdateCall
-from gendsl.ir.step import OptimizerGroup
+from gendsl.ir.step import OptimizerGroup, StepGraph
+from gendsl.ops.broadcast import Broadcast
 from gendsl.ops.loop import Loop
 
 
@@ -68,6 +80,22 @@ def _ordered(calls: Sequence[Item]) -> list[Item]:
     return order
 
 
+def _usable(group: OptimizerGroup) -> tuple[OptimizerGroup, ...]:
+    """The group without parameters that a pass found not to change (their new value is no node of
+    its own); nothing if there is no other."""
+    rows = [
+        (name, gradient, before, after)
+        for name, gradient, before, after in zip(
+            group.parameters, group.gradients, group.before, group.after, strict=True
+        )
+        if not any(isinstance(n.op, (*LEAVES, *HOST_LEAVES, Broadcast)) for n in after)
+    ]
+    if not rows:
+        return ()
+    parameters, gradients, before, after = zip(*rows, strict=True)
+    return (replace(group, parameters=parameters, gradients=gradients, before=before, after=after),)
+
+
 def _overwritten_output(cut: Cut) -> set[int]:
     """Groups whose old values are also an output (kept by name after the step)."""
     bases = {base_of(node, cut.maker) for node in cut.outputs.values()}
@@ -88,7 +116,7 @@ def make_plan(
     `fusable` says which optimizer groups the target updates in place; `host` are inputs that are
     known to be numbers."""
     named = names or {}
-    kept = tuple(g for g in groups if g.after and fusable(g))
+    kept = tuple(u for g in groups if fusable(g) for u in _usable(g))
     while True:
         cut = Cut(outputs, kept)
         bad = _overwritten_output(cut)
@@ -108,6 +136,22 @@ def make_plan(
         kept = tuple(g for i, g in enumerate(kept) if i != max(bad))
 
 
+def plan_step(
+    step: StepGraph,
+    sizes: Mapping[str, int],
+    fusable: Callable[[OptimizerGroup], bool] = lambda group: False,
+) -> Plan:
+    """The plan of a training step; outputs are its metrics by name and its updates by key."""
+    return make_plan(
+        "step",
+        {**step.metrics, **step.updates},
+        sizes,
+        names=step.builder.names,
+        groups=step.groups,
+        fusable=fusable,
+    )
+
+
 def _finish(name: str, sizes: Mapping[str, int], grouping: Grouping, order: Sequence[Item]) -> Plan:
     cut = grouping.cut
     buffers = buffers_of(sizes, grouping, order)
@@ -120,7 +164,7 @@ def _finish(name: str, sizes: Mapping[str, int], grouping: Grouping, order: Sequ
                 group = cut.groups[number]
                 results = tuple(tuple(buffers[n] for n in row) for row in group.after)
                 work = 12 * sum(prod(row[0].shape) for row in results)
-                calls.append(UpdateCall(group, results, reads, freed, work))
+                calls.append(UpdateCall(group, results, item.nodes, reads, freed, work))
             case Node(op=Loop() as op) as node:
                 body = _plan_body(node, op, sizes, grouping.host)
                 ends = {
@@ -133,7 +177,8 @@ def _finish(name: str, sizes: Mapping[str, int], grouping: Grouping, order: Sequ
             case node:
                 work = sum(flops(part, sizes) for part in item.nodes)
                 calls.append(Call(buffers[node], item.nodes, reads, freed, work))
-    return Plan(name, dict(sizes), tuple(calls), buffers, dict(cut.outputs), peak)
+    host = frozenset(grouping.host)
+    return Plan(name, dict(sizes), tuple(calls), buffers, dict(cut.outputs), host, peak)
 
 
 def _plan_body(node: Node, op: Loop, sizes: Mapping[str, int], host: set[Node]) -> Plan:

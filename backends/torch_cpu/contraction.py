@@ -1,0 +1,106 @@
+"""Contractions as matrix products over views.
+
+Labels fall into four groups: batch (in both operands and the result), summed, and the free ones of
+either side. Every contraction is a (batched) matrix product of operands permuted to group order and
+flattened group by group; without summed labels it is a product of broadcast operands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import prod
+from typing import TYPE_CHECKING
+
+from backends.common.text import unbracketed
+from gendsl.ir.graph import Node
+from gendsl.ops.contract import Contract
+
+if TYPE_CHECKING:
+    from backends.torch_cpu.express import Expressions
+
+Labels = tuple[int, ...]
+
+
+def is_product(op: Contract) -> bool:
+    """Whether it is a plain matrix product: two axes each, one of them summed."""
+    return len(op.left) == len(op.right) == len(op.out) == 2 and len(op.summed) == 1
+
+
+def contraction(express: Expressions, node: Node, bias: str | None = None) -> str:
+    """Torch text for a contraction; `bias` is added to every row of a plain product."""
+    op = node.op
+    assert isinstance(op, Contract)
+    left, right = express.whole(node.inputs[0]), express.whole(node.inputs[1])
+    sides = [(left, op.left, node.inputs[0]), (right, op.right, node.inputs[1])]
+    if op.out and op.out[-1] in op.left and op.out[-1] not in op.right:
+        sides.reverse()  # the side whose free labels come last is the right one
+    (a, a_labels, a_node), (b, b_labels, b_node) = sides
+    if not op.summed:
+        return f"({_placed(a, a_labels, op.out)} * {_placed(b, b_labels, op.out)})"
+    sizes = dict(zip(a_labels, express.context.shape(a_node), strict=True))
+    sizes.update(zip(b_labels, express.context.shape(b_node), strict=True))
+    shared = set(op.left) & set(op.right)
+    batch = tuple(x for x in op.out if x in shared)
+    a_free = tuple(x for x in op.out if x in a_labels and x not in shared)
+    b_free = tuple(x for x in op.out if x in b_labels and x not in shared)
+    summed = tuple(x for x in a_labels if x in op.summed)
+    first = _grouped(a, a_labels, (batch, a_free, summed), sizes)
+    second = _grouped(b, b_labels, (batch, summed, b_free), sizes)
+    text = _product(first, second, bool(batch), bool(a_free), bool(b_free), bias)
+    made = (*batch, *a_free, *b_free)
+    groups = [g for g in (batch, a_free, b_free) if g]
+    if any(len(g) > 1 for g in groups):
+        text += f".reshape({', '.join(str(sizes[x]) for x in made)})"
+    return text + _permuted(made, op.out)
+
+
+def _product(a: str, b: str, batch: bool, a_free: bool, b_free: bool, bias: str | None) -> str:
+    """The product of operands with axes ([batch], [free], summed) and ([batch], summed, [free])."""
+    if batch:
+        left = unbracketed(a) if a_free else f"{a}.unsqueeze(1)"
+        right = unbracketed(b) if b_free else f"{b}.unsqueeze(2)"
+        text = f"torch.bmm({left}, {right})"
+        # Dropped in this order: axis 2 first, then axis 1.
+        return text + ("" if b_free else ".squeeze(2)") + ("" if a_free else ".squeeze(1)")
+    if bias is not None:
+        return f"torch.addmm({bias}, {unbracketed(a)}, {unbracketed(b)})"
+    match a_free, b_free:
+        case True, True:
+            return f"torch.mm({unbracketed(a)}, {unbracketed(b)})"
+        case True, False:
+            return f"torch.mv({unbracketed(a)}, {unbracketed(b)})"
+        case False, True:
+            return f"torch.mv({b}.t(), {unbracketed(a)})"
+        case _:
+            return f"torch.dot({unbracketed(a)}, {unbracketed(b)})"
+
+
+def _permuted(labels: Labels, order: Labels) -> str:
+    if labels == order:
+        return ""
+    if len(labels) == 2:
+        return ".t()"
+    return f".permute({', '.join(str(labels.index(x)) for x in order)})"
+
+
+def _grouped(text: str, labels: Labels, groups: Iterable[Labels], sizes: dict[int, int]) -> str:
+    """The operand with its axes permuted to the order of `groups`, each group one axis."""
+    kept = [g for g in groups if g]
+    order = tuple(x for g in kept for x in g)
+    text += _permuted(labels, order)
+    if all(len(g) == 1 for g in kept):
+        return text
+    extents = [prod(sizes[x] for x in g) for g in kept]
+    return f"{text}.reshape({', '.join(map(str, extents))})"
+
+
+def _placed(text: str, labels: Labels, out: Sequence[int]) -> str:
+    """The operand with its axes in the order of `out`, and new ones of size 1 for the others."""
+    order = tuple(x for x in out if x in labels)
+    text += _permuted(labels, order)
+    marks = [":" if x in labels else "None" for x in out]
+    while marks and marks[0] == "None":
+        marks.pop(0)
+    while marks and marks[-1] == ":":
+        marks.pop()
+    return f"{text}[{', '.join(marks)}]" if marks else text

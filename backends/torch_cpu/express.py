@@ -1,0 +1,283 @@
+"""Torch expressions for graph nodes.
+
+In: a plan, and nodes of one of its calls. Out: Python text. Torch broadcasts and the graph does
+not, so a broadcast costs nothing here: a `Value` says which axes its text holds with size 1 or not
+at all, and only what needs the whole shape expands it. Scalars known without torch, and their
+broadcasts, are Python numbers; what is computed from numbers alone is computed by Python, through
+the ops' own numpy references (`num`), with the same infinities and nans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from backends.common.text import unbracketed
+from backends.torch_cpu.contraction import contraction, is_product
+from gendsl.ir.graph import Node
+from gendsl.ir.op import Absent, Composite, Inline, Kernel
+from gendsl.ir.plan import Plan
+from gendsl.ops.arithmetic import Add, Div, Maximum, Minimum, Power, StopGrad, StraightThrough
+from gendsl.ops.broadcast import Broadcast
+from gendsl.ops.compare import ToReal, Where, Widen
+from gendsl.ops.contract import Contract
+from gendsl.ops.leaf import Const, Index, SizeValue, Truth
+from gendsl.ops.select import IndexAffine
+from gendsl.shape.dim import Dim
+from gendsl.shape.tensor_type import Bool, Elem, Fin
+
+TARGET_NAME = "torch_cpu"
+
+
+@dataclass(frozen=True)
+class Value:
+    """Text for a node's value. `number`: a Python number, the same at every place. Otherwise a
+    tensor that lacks the first `lead` axes and holds those of `thin` (which has all of the former)
+    with size 1."""
+
+    text: str
+    number: bool = False
+    thin: frozenset[int] = frozenset()
+    lead: int = 0
+
+
+@dataclass
+class Context:
+    """What expressions of one plan share: sizes, and constants made once when the source loads."""
+
+    plan: Plan
+    constants: dict[str, str] = field(default_factory=dict)
+
+    def size(self, dim: Dim) -> int:
+        return dim.size(self.plan.sizes)
+
+    def shape(self, node: Node) -> tuple[int, ...]:
+        return tuple(self.size(d) for d in node.type.shape)
+
+    def constant(self, text: str, wish: str) -> str:
+        """The name of the constant tensor that `text` makes."""
+        found = self.constants.get(text)
+        if found is None:
+            found = self.constants[text] = f"{wish}_{len(self.constants)}"
+        return found
+
+
+Emitter = Callable[["Expressions", Node], str]
+
+
+class Expressions:
+    """Text for the nodes of one call: those of `inside` are written out, others are buffers."""
+
+    def __init__(
+        self, context: Context, inside: Iterable[Node], kernels: Mapping[str, Emitter]
+    ) -> None:
+        self.context = context
+        self._inside = set(inside)
+        self._kernels = kernels
+
+    # ---- forms ------------------------------------------------------------------------
+
+    def whole(self, node: Node) -> str:
+        """A tensor of the node's shape."""
+        return self._whole(self.value(node), node)
+
+    def result(self, node: Node) -> str:
+        """What a call assigns: a number for host values, else a tensor of the node's shape."""
+        value = self.value(node)
+        text = value.text if node in self.context.plan.host else self._whole(value, node)
+        return unbracketed(text)
+
+    def number(self, node: Node) -> str:
+        """The text of a host value."""
+        value = self.value(node)
+        if not value.number:
+            raise AssertionError(f"{node!r} is not known to the host")
+        return unbracketed(value.text)
+
+    def _whole(self, value: Value, node: Node) -> str:
+        shape = self.context.shape(node)
+        if value.number:
+            text = f"torch.full({shape}, {unbracketed(value.text)}, dtype={dtype(node.type.elem)})"
+            return self.context.constant(text, "full") if _literal(value.text) else text
+        return f"{value.text}.expand({_tuple(shape)})" if value.thin else value.text
+
+    # ---- values -----------------------------------------------------------------------
+
+    def value(self, node: Node) -> Value:
+        if node not in self._inside:
+            buffer = self.context.plan.buffers[node]
+            return Value(buffer.name, number=node in self.context.plan.host)
+        match node.op:
+            case Const(number):
+                return Value(repr(float(number)), number=True)
+            case Truth(truth):
+                return Value(repr(truth), number=True)
+            case SizeValue(dim):
+                return Value(repr(float(dim.evaluate(self.context.plan.sizes))), number=True)
+            case Index(value=index):
+                return Value(repr(self.context.size(index)), number=True)
+            case Broadcast() as op:
+                return _spread(op, self.value(node.inputs[0]))
+            case StopGrad() | Widen():
+                return self.value(node.inputs[0])
+            case StraightThrough():
+                return self.value(node.inputs[1])
+            case _:
+                return self._computed(node)
+
+    def _computed(self, node: Node) -> Value:
+        answer = node.op.targets[TARGET_NAME]
+        match answer:
+            case Inline(template):
+                return self._pointwise(node, template)
+            case Kernel("to_real" | "power" | "index_affine"):
+                return self._pointwise(node, "")
+            case Kernel(name):
+                return Value(self._kernels[name](self, node))
+            case Absent(reason):
+                raise AssertionError(f"{node.op.name} is absent on {TARGET_NAME}: {reason}")
+            case Composite():
+                raise AssertionError(f"{node.op.name} was not lowered for {TARGET_NAME}")
+
+    def _pointwise(self, node: Node, template: str) -> Value:
+        if isinstance(node.op, Add):
+            product = self._add_to_product(node)
+            if product is not None:
+                return Value(product)
+        values = [self.value(source) for source in node.inputs]
+        if all(v.number for v in values):
+            return Value(_number(self.context, node, [v.text for v in values]), number=True)
+        tensors = [v for v in values if not v.number]
+        thin = frozenset.intersection(*(v.thin for v in tensors))
+        lead = min(v.lead for v in tensors)
+        return Value(self._mixed(node, template, values), thin=thin, lead=lead)
+
+    def _mixed(self, node: Node, template: str, values: list[Value]) -> str:
+        """Numbers stand among tensors wherever torch takes them."""
+        texts = [v.text for v in values]
+        match node.op:
+            case Maximum() | Minimum() if any(v.number for v in values):
+                bound, tensor = texts if values[0].number else texts[::-1]
+                side = "min" if isinstance(node.op, Maximum) else "max"
+                return f"torch.clamp({unbracketed(tensor)}, {side}={unbracketed(bound)})"
+            case Where():
+                return self._where(node, values)
+            case ToReal():
+                return f"{texts[0]}.to(REAL)"
+            case Power(exponent):
+                power = int(exponent) if exponent.denominator == 1 else float(exponent)
+                return f"torch.pow({unbracketed(texts[0])}, {power!r})"
+            case IndexAffine() as op:
+                return _affine(self.context, op, texts[0])
+            case _:
+                inner = [t if _nested(template, i) else unbracketed(t) for i, t in enumerate(texts)]
+                return template.format(*inner)
+
+    def _where(self, node: Node, values: list[Value]) -> str:
+        condition, yes, no = (unbracketed(v.text) for v in values)
+        if values[0].number:
+            condition = f"torch.tensor({condition})"
+        if values[1].number and values[2].number:
+            scalar = f"torch.tensor({yes}, dtype={dtype(node.type.elem)})"
+            yes = self.context.constant(scalar, "scalar") if _literal(yes) else scalar
+        return f"torch.where({condition}, {yes}, {no})"
+
+    def _add_to_product(self, node: Node) -> str | None:
+        """`x @ w + b` as one call, where the product is part of this expression."""
+        for product, bias in (node.inputs, node.inputs[::-1]):
+            if product not in self._inside or not isinstance(product.op, Contract):
+                continue
+            if not is_product(product.op) or product is bias:
+                continue
+            value = self.value(bias)
+            if value.number or value.lead != 1 or value.thin != {0}:
+                continue
+            return contraction(self, product, bias=unbracketed(value.text))
+        return None
+
+
+# ---- parts -------------------------------------------------------------------------------
+
+
+def dtype(elem: Elem) -> str:
+    match elem:
+        case Fin():
+            return "torch.int64"
+        case Bool():
+            return "torch.bool"
+        case _:
+            return "REAL"
+
+
+def _tuple(shape: tuple[int, ...]) -> str:
+    return ", ".join(map(str, shape)) if shape else "()"
+
+
+def _nested(template: str, place: int) -> bool:
+    """Whether operand `place` stands beside an operator, so that it must keep its brackets."""
+    before, _, after = template.partition(f"{{{place}}}")
+    call = before[:-1].endswith(tuple("abcdefghijklmnopqrstuvwxyz0123456789_"))
+    opened = before.endswith(", ") or (before.endswith("(") and call)
+    return not (opened and after.startswith((")", ",")))
+
+
+def _literal(text: str) -> bool:
+    """Whether a number's text names no value of the call."""
+    return not any(c.isalpha() and c != "e" for c in text) or text in ("True", "False")
+
+
+def _spread(op: Broadcast, value: Value) -> Value:
+    """A broadcast: bookkeeping, and `None` indices between axes."""
+    rank, positions = len(op.shape), op.positions
+    if value.number:
+        return value
+    thin = {positions[axis] for axis in value.thin} | set(op.new_axes)
+    if value.lead == len(positions):
+        return Value(value.text, thin=frozenset(range(rank)), lead=rank)
+    lead = positions[value.lead]
+    marks = [":" if axis in positions else "None" for axis in range(lead, rank)]
+    while marks and marks[-1] == ":":
+        marks.pop()
+    text = f"{value.text}[{', '.join(marks)}]" if marks else value.text
+    return Value(text, thin=frozenset(thin), lead=lead)
+
+
+def _affine(context: Context, op: IndexAffine, index: str) -> str:
+    sizes = context.plan.sizes
+    offset, scale = int(op.offset.evaluate(sizes)), int(op.scale.evaluate(sizes))
+    divide = context.size(op.divide)
+    scaled = index if scale == 1 else f"{scale} * {index}"
+    floored = scaled if divide == 1 else f"{scaled} // {divide}"
+    return f"({offset} + {floored})" if offset else f"({floored})"
+
+
+_NUMBER_TEMPLATES = {
+    "add": "({0} + {1})",
+    "sub": "({0} - {1})",
+    "mul": "({0} * {1})",
+    "neg": "(-{0})",
+    "less": "({0} < {1})",
+    "less_equal": "({0} <= {1})",
+    "equal": "({0} == {1})",
+    "not_equal": "({0} != {1})",
+    "and": "({0} and {1})",
+    "or": "({0} or {1})",
+    "not": "(not {0})",
+    "where": "({1} if {0} else {2})",
+    "to_real": "float({0})",
+}
+
+
+def _number(context: Context, node: Node, operands: list[str]) -> str:
+    """Python text for a pointwise op on numbers."""
+    match node.op:
+        case IndexAffine() as op:
+            return _affine(context, op, operands[0])
+        case Power(exponent):
+            return f"num.power({unbracketed(operands[0])}, {float(exponent)!r})"
+        case Div() if _literal(operands[1]) and float(operands[1]):
+            return f"({operands[0]} / {operands[1]})"
+        case op if op.name in _NUMBER_TEMPLATES:
+            return _NUMBER_TEMPLATES[op.name].format(*operands)
+        case op:
+            return f"num.{op.name}({', '.join(unbracketed(t) for t in operands)})"

@@ -1,0 +1,255 @@
+"""What generated source calls besides torch itself, and how it is given memory and threads.
+
+The only module of this target that imports torch when it is loaded.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gendsl.ir.op import REGISTRY
+from gendsl.ops.arithmetic import Power
+from gendsl.ops.arity import Binary, Unary
+
+if TYPE_CHECKING:
+    from gendsl.run.noise import Noise
+
+Drawn = Callable[..., Tensor]
+
+# ---- kernels -----------------------------------------------------------------------------
+
+
+def scatter_slice(
+    x: Tensor, shape: Sequence[int], axis: int, start: int, stop: int, step: int
+) -> Tensor:
+    """Zeros of `shape` with `x` at start, start + step, ... along `axis`."""
+    result = torch.zeros(tuple(shape), dtype=x.dtype)
+    result[(slice(None),) * axis + (slice(start, stop, step),)] = x
+    return result
+
+
+def gather(table: Tensor, index: Tensor, batch: int) -> Tensor:
+    """`gendsl.ops.select.Gather` with shared leading axes."""
+    count, flat = _rows(index, batch)
+    rest = table.shape[batch + 1 :]
+    rows = table.reshape(count, table.shape[batch], *rest)
+    return rows[torch.arange(count)[:, None], flat].reshape(index.shape + rest)
+
+
+def scatter_add(index: Tensor, values: Tensor, batch: int, size: int) -> Tensor:
+    """`gendsl.ops.select.ScatterAdd`: one pass in the order of the entries, so deterministic."""
+    count, flat = _rows(index, batch)
+    rest = values.shape[index.dim() :]
+    width = rest.numel()
+    offset = torch.arange(count)[:, None] * size
+    sums = torch.zeros((count * size, width), dtype=values.dtype)
+    sums.index_add_(0, (flat + offset).reshape(-1), values.reshape(-1, width))
+    return sums.reshape(*index.shape[:batch], size, *rest)
+
+
+def _rows(index: Tensor, batch: int) -> tuple[int, Tensor]:
+    count = index.shape[:batch].numel()
+    return count, index.reshape(count, index.shape[batch:].numel())
+
+
+Pads = tuple[int, int, int, int]
+
+
+def _backward(
+    g: Tensor, x: Tensor, w: Tensor, stride: int, wanted: tuple[bool, bool, bool]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Torch's adjoints of a convolution without padding."""
+    result: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.convolution_backward(
+        g, x, w, None, (stride, stride), (0, 0), (1, 1), False, (0, 0), 1, wanted
+    )
+    return result
+
+
+def conv_transpose2d(
+    g: Tensor, w: Tensor, stride: int, pads: Pads, height: int, width: int
+) -> Tensor:
+    """The adjoint of a convolution in its image of `height` and `width`."""
+    top, bottom, left, right = pads
+    over = [
+        size + before + after - ((count - 1) * stride + window)
+        for size, before, after, count, window in (
+            (height, top, bottom, g.shape[2], w.shape[2]),
+            (width, left, right, g.shape[3], w.shape[3]),
+        )
+    ]
+    if top == bottom >= 0 and left == right >= 0 and all(0 <= o < stride for o in over):
+        return torch.conv_transpose2d(g, w, None, stride, (top, left), tuple(over))
+    full = torch.conv_transpose2d(g, w, None, stride)
+    # Rows and columns that no window reaches come first as zeros, then pads are cut off.
+    return torch.nn.functional.pad(full, (-left, over[1] - right, -top, over[0] - bottom))
+
+
+def conv2d_weight_grad(
+    x: Tensor, g: Tensor, shape: Sequence[int], stride: int, pads: Pads
+) -> Tensor:
+    """The adjoint of a convolution in its weight of `shape`."""
+    top, bottom, left, right = pads
+    weight = x.new_empty(1).expand(tuple(shape))
+    if top == bottom >= 0 and left == right >= 0:
+        found: Tensor = torch.ops.aten.convolution_backward(
+            g, x, weight, None, (stride, stride), (top, left), (1, 1), False, (0, 0), 1,
+            (False, True, False),
+        )[1]  # fmt: skip
+        return found
+    padded = torch.nn.functional.pad(x, (left, right, top, bottom))
+    return _backward(g, padded, weight, stride, (False, True, False))[1]
+
+
+# ---- optimizers --------------------------------------------------------------------------
+
+
+def _ready(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The fused kernels read memory without looking at strides."""
+    return [t.contiguous() for t in tensors]
+
+
+def fused_sgd(
+    params: Sequence[Tensor],
+    grads: Sequence[Tensor],
+    m: Sequence[Tensor],
+    lr: float,
+    momentum: float,
+    weight_decay: float,
+) -> None:
+    """SGD on `params` and `m` in place."""
+    torch._fused_sgd_(
+        list(params), _ready(grads), list(m), weight_decay=weight_decay, momentum=momentum, lr=lr,
+        dampening=0.0, nesterov=False, maximize=False, is_first_step=False,
+    )  # fmt: skip
+
+
+def fused_adam(
+    params: Sequence[Tensor],
+    grads: Sequence[Tensor],
+    m: Sequence[Tensor],
+    v: Sequence[Tensor],
+    count: float,
+    *,
+    decoupled: bool = False,
+    **options: float,
+) -> None:
+    """Adam (AdamW if `decoupled`) on `params`, `m` and `v` in place; `count` starts at 1."""
+    kernel = torch._fused_adamw_ if decoupled else torch._fused_adam_
+    steps = [torch.tensor(count, dtype=torch.float32)] * len(params)
+    kernel(
+        list(params), _ready(grads), list(m), list(v), [], steps,
+        amsgrad=False, maximize=False, **options,
+    )  # fmt: skip
+
+
+FUSED = {"sgd": "_fused_sgd_", "adam": "_fused_adam_", "adamw": "_fused_adamw_"}
+
+
+def has_fused(rule: str) -> bool:
+    return rule in FUSED and hasattr(torch, FUSED[rule])
+
+
+# ---- numbers -----------------------------------------------------------------------------
+
+
+class Numbers:
+    """Pointwise ops on Python numbers, by the ops' own references: `num.exp(0.5)`."""
+
+    def __init__(self) -> None:
+        for name, cls in REGISTRY.items():
+            if issubclass(cls, (Unary, Binary)) and cls is not Power:
+                setattr(self, name, _number_function(cls().compute))
+
+    @staticmethod
+    def power(x: float, exponent: float) -> float:
+        with np.errstate(all="ignore"):
+            return float(np.power(np.float64(x), exponent))
+
+
+def _number_function(compute: Callable[..., Any]) -> Callable[..., float]:
+    def apply(*operands: float) -> float:
+        with np.errstate(all="ignore"):
+            return float(compute(*(np.float64(x) for x in operands)))
+
+    return apply
+
+
+# ---- values across the boundary ----------------------------------------------------------
+
+
+def to_tensor(array: Any, dtype: torch.dtype, shape: Sequence[int], key: str) -> Tensor:
+    """A tensor of `dtype` that may share the array's memory; its shape must be `shape`."""
+    array = np.asarray(array)
+    if tuple(array.shape) != tuple(shape):
+        raise ValueError(f"{key} has shape {tuple(array.shape)}, the plan wants {tuple(shape)}")
+    if not array.flags.c_contiguous or not array.flags.writeable:
+        array = np.array(array)
+    return torch.from_numpy(array.reshape(tuple(shape))).to(dtype)
+
+
+def to_array(tensor: Tensor) -> Any:
+    """A copy as a numpy array."""
+    return tensor.detach().numpy().copy()
+
+
+def drawer(noise: Noise, real: torch.dtype) -> Drawn:
+    """The function `draw` of generated source."""
+    dtype = np.float64 if real is torch.float64 else np.float32
+
+    def draw(
+        path: str,
+        dist: str,
+        shape: tuple[int, ...],
+        example_axis: int | None = None,
+        loop: tuple[int, ...] = (),
+        bound: int | None = None,
+    ) -> Tensor:
+        return torch.from_numpy(noise.draw(path, dist, shape, example_axis, loop, bound, dtype))
+
+    return draw
+
+
+def namespace(real: torch.dtype) -> dict[str, Any]:
+    """The globals of generated source."""
+    return {
+        "torch": torch,
+        "REAL": real,
+        "num": Numbers(),
+        "scatter_slice": scatter_slice,
+        "gather": gather,
+        "scatter_add": scatter_add,
+        "conv_transpose2d": conv_transpose2d,
+        "conv2d_weight_grad": conv2d_weight_grad,
+        "fused_sgd": fused_sgd,
+        "fused_adam": fused_adam,
+    }
+
+
+# ---- the machine -------------------------------------------------------------------------
+
+# Work below this runs faster on one thread: waking others costs more than they save.
+_SINGLE_THREAD_FLOPS = 100_000_000
+_ALL_THREADS = int(os.environ.get("OMP_NUM_THREADS", "0")) or torch.get_num_threads()
+
+
+def threads_for(flops: int) -> int:
+    """How many threads a plan of so much work runs on: a function of the plan and the machine."""
+    return 1 if flops < _SINGLE_THREAD_FLOPS else _ALL_THREADS
+
+
+def keep_freed_memory() -> bool:
+    """Tell glibc to reuse the memory of freed tensors, in place of returning it to the system and
+    faulting it in again every step. False where the C library has no such setting."""
+    try:
+        tune = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return False
+    mmap_threshold, trim_threshold = -3, -1
+    return bool(tune(mmap_threshold, 1 << 30)) and bool(tune(trim_threshold, (1 << 31) - 1))

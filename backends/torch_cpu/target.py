@@ -1,0 +1,257 @@
+"""The target `torch_cpu`: plans become Python functions over torch tensors on the CPU.
+
+Reals are float32; `dtype=float64` is for tests. Nothing here uses torch.autograd: gradients are in
+the graph. Torch is imported when something is compiled, so that finding the target costs nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import linecache
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from backends.torch_cpu.emit import CARRIED, CONTAINERS, emit
+from gendsl.ir.graph import Builder, Node
+from gendsl.ir.plan import Buffer, Plan
+from gendsl.ir.schedule import make_plan, plan_step
+from gendsl.ir.step import OptimizerGroup, StepGraph
+from gendsl.ops.leaf import Input
+from gendsl.shape.tensor_type import Bool, Fin
+
+if TYPE_CHECKING:
+    from gendsl.run.noise import Noise
+
+Arrays = Mapping[str, Any]
+# Plans with more temporaries than this gain from keeping freed memory.
+_MUCH_MEMORY = 1 << 22
+
+
+class Executable:
+    """A loaded function with its plan; calls it with tensors checked against the plan."""
+
+    def __init__(self, plan: Plan, builder: Builder | None, dtype: str) -> None:
+        import torch
+
+        from backends.torch_cpu import runtime
+
+        self.plan = plan
+        self.source = emit(plan)
+        self._builder = builder
+        self._real = {"float32": torch.float32, "float64": torch.float64}[dtype]
+        self._threads = runtime.threads_for(plan.flops)
+        self._function = self._load(runtime.namespace(self._real))
+        self._inputs = {_key(b): b for b in plan.inputs if _key(b)}
+        if plan.peak_bytes > _MUCH_MEMORY:
+            runtime.keep_freed_memory()
+
+    def _load(self, space: dict[str, Any]) -> Callable[..., dict[str, Any]]:
+        text = self.source.text
+        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+        self._file = f"<gendsl {self.plan.name} {digest}>"
+        linecache.cache[self._file] = (len(text), None, text.splitlines(True), self._file)
+        exec(compile(text, self._file, "exec"), space)  # our own text, written from the plan
+        function: Callable[..., dict[str, Any]] = space[self.plan.name]
+        return function
+
+    def tensor(self, key: str, array: Any) -> Any:
+        """The array as a tensor of the dtype and shape that the plan has for `key`."""
+        import torch
+
+        from backends.torch_cpu.runtime import to_tensor
+
+        buffer = self._inputs[key]
+        match buffer.elem:
+            case Fin():
+                dtype = torch.int64
+            case Bool():
+                dtype = torch.bool
+            case _:
+                dtype = self._real
+        return to_tensor(array, dtype, buffer.shape, key)
+
+    def reads(self, kind: str) -> list[str]:
+        """The keys of inputs of one kind, without it."""
+        return [key.partition(":")[2] for key in self._inputs if key.startswith(f"{kind}:")]
+
+    def batch(self, arrays: Arrays) -> dict[str, Any]:
+        """The data that the plan reads, as tensors."""
+        return {
+            key: self.tensor(f"{kind}:{key}", arrays[key])
+            for kind in ("data", "argument")
+            for key in self.reads(kind)
+        }
+
+    def call(
+        self,
+        carried: Mapping[str, dict[str, Any]],
+        batch: Arrays,
+        hypers: Mapping[str, float],
+        noise: Noise,
+    ) -> dict[str, Any]:
+        """Run on tensors by container; an exception names the program's place."""
+        import torch
+
+        from backends.torch_cpu.runtime import drawer
+
+        if torch.get_num_threads() != self._threads:
+            torch.set_num_threads(self._threads)
+        numbers = {name: float(value) for name, value in hypers.items()}
+        draw = drawer(noise, self._real)
+        try:
+            with torch.no_grad():
+                return self._function(
+                    **carried, data=self.batch(batch), hyper=numbers, number=noise.step, draw=draw
+                )
+        except Exception as problem:
+            note = self._place(problem)
+            if note:
+                problem.add_note(note)
+            raise
+
+    def _place(self, problem: Exception) -> str:
+        """What the failing line of generated source computes."""
+        trace, line = problem.__traceback__, 0
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == self._file:
+                line = trace.tb_lineno
+            trace = trace.tb_next
+        nodes = self.source.at(line)
+        if not nodes:
+            return ""
+        names = self._builder.names if self._builder else {}
+        spans = self._builder.spans if self._builder else {}
+        texts = [f"`{names[n]}`" for n in nodes if n in names] or [n.op.name for n in nodes]
+        places = sorted({spans[n].path for n in nodes if n in spans})
+        return f"while computing {', '.join(texts)}" + (f" of {places[0]}" if places else "")
+
+
+def _key(buffer: Buffer) -> str:
+    op = buffer.node.op
+    return f"{op.kind}:{op.key}" if isinstance(op, Input) else ""
+
+
+def _carried(tensors: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Tensors by "param:PATH" as the containers of generated source."""
+    found: dict[str, dict[str, Any]] = {CONTAINERS[kind]: {} for kind in CARRIED}
+    for name, tensor in tensors.items():
+        kind, _, key = name.partition(":")
+        found[CONTAINERS[kind]][key] = tensor
+    return found
+
+
+class Step:
+    """A compiled training step; see `gendsl.target.CompiledStep`."""
+
+    def __init__(self, step: StepGraph, sizes: Mapping[str, int], dtype: str) -> None:
+        plan = plan_step(step, sizes, _fusable)
+        self._exe = Executable(plan, step.builder, dtype)
+        self.plan = plan
+        self.source = self._exe.source.text
+        self._shapes = {
+            key: tuple(d.size(sizes) for d in node.type.shape) for key, node in step.updates.items()
+        }
+        self._elems = {key: node.type.elem for key, node in step.updates.items()}
+        self._carried = _carried({})
+        self._metrics: dict[str, Any] = {}
+
+    def load(self, values: Arrays) -> None:
+        """Set every carried value; the keys must be those of the step graph's updates."""
+        if set(values) != set(self._shapes):
+            odd = sorted(set(values) ^ set(self._shapes))
+            raise ValueError(f"values to load do not fit the step: {', '.join(odd)}")
+        tensors = {key: self._own(key, array) for key, array in values.items()}
+        self._carried = _carried(tensors)
+        self._metrics = {}
+
+    def _own(self, key: str, array: Any) -> Any:
+        import torch
+
+        from backends.torch_cpu.runtime import to_tensor
+
+        dtypes = {Fin: torch.int64, Bool: torch.bool}
+        dtype = dtypes.get(type(self._elems[key]), self._exe._real)
+        return to_tensor(array, dtype, self._shapes[key], key).clone()
+
+    def run(self, batch: Arrays, hypers: Mapping[str, float], noise: Noise) -> None:
+        """One step, at number `noise.step`."""
+        self._metrics = self._exe.call(self._carried, batch, hypers, noise)
+
+    def metrics(self) -> dict[str, float]:
+        """The metrics of the last step."""
+        return {name: float(value) for name, value in self._metrics.items()}
+
+    def values(self) -> dict[str, Any]:
+        """Copies of every carried value by key."""
+        from backends.torch_cpu.runtime import to_array
+
+        containers = {CONTAINERS[kind]: kind for kind in CARRIED}
+        found = {
+            f"{containers[name]}:{key}": to_array(tensor)
+            for name, tensors in self._carried.items()
+            for key, tensor in tensors.items()
+        }
+        return {key: found[key] for key in self._shapes}
+
+
+class Function:
+    """Compiled pure outputs; see `gendsl.target.CompiledFunction`."""
+
+    def __init__(
+        self,
+        outputs: Mapping[str, Node],
+        sizes: Mapping[str, int],
+        names: Mapping[Node, str] | None,
+        dtype: str,
+    ) -> None:
+        self.plan = make_plan("function", outputs, sizes, names=names)
+        self._exe = Executable(self.plan, None, dtype)
+        self.source = self._exe.source.text
+
+    def run(
+        self, values: Arrays, batch: Arrays, hypers: Mapping[str, float], noise: Noise
+    ) -> dict[str, Any]:
+        """The outputs for these parameters, data, hyperparameters and noise."""
+        from backends.torch_cpu.runtime import to_array
+
+        exe = self._exe
+        tensors = {
+            f"{kind}:{key}": exe.tensor(f"{kind}:{key}", values[f"{kind}:{key}"])
+            for kind in CARRIED
+            for key in exe.reads(kind)
+        }
+        outputs = exe.call(_carried(tensors), batch, hypers, noise)
+        return {name: to_array(tensor) for name, tensor in outputs.items()}
+
+
+def _fusable(group: OptimizerGroup) -> bool:
+    from backends.torch_cpu.runtime import has_fused
+
+    return has_fused(group.rule)
+
+
+class TorchCpu:
+    """The target; see `gendsl.target.Target`."""
+
+    name = "torch_cpu"
+
+    def unavailable(self) -> str | None:
+        """Why it cannot run here, with the fix; None when it can."""
+        if find_spec("torch") is None:
+            return "PyTorch is not installed; `pip install 'gendsl[train]'` brings it"
+        return None
+
+    def compile_step(
+        self, step: StepGraph, sizes: Mapping[str, int], dtype: str = "float32"
+    ) -> Step:
+        return Step(step, sizes, dtype)
+
+    def compile_function(
+        self,
+        outputs: Mapping[str, Node],
+        sizes: Mapping[str, int],
+        dtype: str = "float32",
+        names: Mapping[Node, str] | None = None,
+    ) -> Function:
+        return Function(outputs, sizes, names, dtype)
