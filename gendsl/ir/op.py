@@ -79,7 +79,7 @@ class Facts:
     monotone: +1 / -1 per operand when the op is nondecreasing / nonincreasing in it, 0 unknown.
     linear: the op is linear in all operands jointly (sum, movement).
     domain: where the first operand must lie for the op to be defined ("all", "positive",
-    "nonnegative", "nonzero", "above_minus_one").
+    "nonnegative", "nonzero", "above_minus_one"); "divisor": the second operand is not zero.
     kinks: values of the first operand (or of the difference of two) where the derivative jumps.
     """
 

@@ -281,7 +281,7 @@ class _Reader:
             if method is not None:
                 method(cursor)
             elif word in self.tables:
-                self.tables[word][cursor.name()] = self._bound(cursor)
+                self._put(self.tables[word], cursor)
             else:
                 raise ValueError(f"no line starts with {word}")
         cursor.end()
@@ -296,6 +296,11 @@ class _Reader:
     def _bound(self, cursor: Cursor) -> Node:
         cursor.expect("=")
         return self._ref(cursor)
+
+    def _put(self, table: dict[str, Node], cursor: Cursor) -> None:
+        """`name = %n`."""
+        name = cursor.name()
+        table[name] = self._bound(cursor)
 
     def _node(self, cursor: Cursor) -> None:
         number = cursor.number_after("%")
@@ -373,7 +378,8 @@ class _Reader:
             self.tables["init"][path] = self._ref(cursor)
 
     def _read_objective(self, cursor: Cursor) -> None:
-        self.entry = _Objective(cursor.name(), cursor.word(), self._ref(cursor))
+        name, sense = cursor.name(), cursor.word()
+        self.entry = _Objective(name, sense, self._ref(cursor))
         self.objectives.append(self.entry)
 
     def _read_sampler(self, cursor: Cursor) -> None:
@@ -395,16 +401,17 @@ class _Reader:
         return self.entry
 
     def _read_term(self, cursor: Cursor) -> None:
-        self._objective().terms[cursor.name()] = self._bound(cursor)
+        self._put(self._objective().terms, cursor)
 
     def _read_update(self, cursor: Cursor) -> None:
-        self._objective().updates[cursor.name()] = self._bound(cursor)
+        self._put(self._objective().updates, cursor)
 
     def _read_scope(self, cursor: Cursor) -> None:
-        self._objective().scope[cursor.name()] = self._bound(cursor)
+        self._put(self._objective().scope, cursor)
 
     def _read_show(self, cursor: Cursor) -> None:
-        self._objective().shows[cursor.name()] = self._show(cursor)
+        name = cursor.name()
+        self._objective().shows[name] = self._show(cursor)
 
     def _read_input(self, cursor: Cursor) -> None:
         name = cursor.name()
@@ -420,7 +427,8 @@ class _Reader:
         self._sampler().sizes[name] = cursor.integer()
 
     def _read_output(self, cursor: Cursor) -> None:
-        self._sampler().outputs[cursor.name()] = self._show(cursor)
+        name = cursor.name()
+        self._sampler().outputs[name] = self._show(cursor)
 
     def _show(self, cursor: Cursor) -> Show:
         node = self._bound(cursor)

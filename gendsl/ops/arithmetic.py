@@ -84,6 +84,7 @@ class Div(Binary):
     """a / b, for b other than 0."""
 
     name: ClassVar[str] = "div"
+    facts = Facts(domain="divisor")
     targets = inline("({0} / {1})", "({0} / {1})")
 
     def compute(self, a: Array, b: Array) -> Any:

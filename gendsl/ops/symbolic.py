@@ -7,7 +7,7 @@ gives them their meaning. All take part in typing like any other op.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -116,3 +116,7 @@ class Pi(Symbolic):
 
     def gradient(self, build: Builder, node: Node, cotangent: Node) -> Sequence[Node | None]:
         return []
+
+    @classmethod
+    def samples(cls) -> Iterable[tuple[Op, tuple[NodeType, ...]]]:
+        yield cls(), ()
