@@ -181,7 +181,7 @@ def _invoke(
             for f in signature.formals
             if f.name in arguments.tensors
         }
-        types = [instantiate(t, match.dims, match.spreads) for t in signature.results]
+        types = [instantiate(t, match.dims, match.spreads) for t in _results(target, signature)]
         inherited = [
             (kind, d.substitute(sizes), e.substitute(sizes))
             for kind, d, e, _ in (target.conditions if isinstance(target, FnDef) else ())
@@ -224,6 +224,16 @@ def _invoke(
     return [
         (n, CallResult(invoke, i, type=t, span=syntax.span))
         for i, (n, t) in enumerate(zip(names, types, strict=True))
+    ]
+
+
+def _results(target: FnDef | str, signature: Signature) -> list[TensorType]:
+    """The result types; where no range is declared, the one that the body was seen to have."""
+    if isinstance(target, str):
+        return list(signature.results)
+    return [
+        TensorType(declared.items, declared.elem, declared.range or output.type.range)
+        for declared, output in zip(signature.results, target.outputs, strict=True)
     ]
 
 

@@ -1,0 +1,25 @@
+# Vector quantisation (van den Oord, Vinyals & Kavukcuoglu 2017).
+
+fn squared_distance(a: [..b, C], b: [..b, C]) -> [..b]:
+    return sum[C](square(a - b))
+
+# Squared distances to every code, by |z|^2 - 2 z.e + |e|^2.
+fn squared_distances(codebook: [K, C], z: [..b, C]) -> [..b, K]:
+    cross = contract[C](z, codebook)
+    return sum[C](square(z)) - 2 * cross + sum[C](square(codebook))
+
+# The index of a nearest code; the first one on ties.
+fn nearest(codebook: [K, C], z: [..b, C]) -> [..b] of fin[K]:
+    return argmin[K](squared_distances(codebook, z))
+
+# Averages of a codebook by exponential decay: counts and sums of the inputs of each code.
+fn ema(decay: real, old: [..s], new: [..s]) -> [..s]:
+    return decay * old + (1 - decay) * new
+
+claims squared_distance(a, b):
+    distance_nonneg:   squared_distance(a, b) >= 0
+    distance_to_self:  squared_distance(a, a) == 0
+    distance_zero_iff: squared_distance(a, b) == 0 iff a == b
+
+claims squared_distances(codebook, z):
+    nearest_minimizes: for all j in fin[K]: squared_distance(z, codebook[nearest(codebook, z)]) <= squared_distance(z, codebook[j])

@@ -1,0 +1,47 @@
+# Objectives of generator and discriminator. Scores are unbounded reals.
+
+# Least squares (Mao et al. 2017): real scores go to 1, fake ones to 0.
+fn lsgan_discriminator(real_score: [..s], fake_score: [..s]) -> real:
+    return mse[..](real_score, 1) + mse[..](fake_score, 0)
+
+fn lsgan_generator(fake_score: [..s]) -> real:
+    return mse[..](fake_score, 1)
+
+# Non-saturating (Goodfellow et al. 2014), scores are logits, in nats.
+fn gan_discriminator(real_score: [..s], fake_score: [..s]) -> real:
+    return mean[..s](softplus(-real_score)) + mean[..s](softplus(fake_score))
+
+fn gan_generator(fake_score: [..s]) -> real:
+    return mean[..s](softplus(-fake_score))
+
+# Hinge (Lim & Ye 2017).
+fn hinge_discriminator(real_score: [..s], fake_score: [..s]) -> real:
+    return mean[..s](relu(1 - real_score)) + mean[..s](relu(1 + fake_score))
+
+fn hinge_generator(fake_score: [..s]) -> real:
+    return -mean[..s](fake_score)
+
+# Wasserstein (Arjovsky et al. 2017); the gradient penalty (Gulrajani et al. 2017) of gradients g
+# with respect to inputs between real and fake ones.
+fn critic(real_score: [..s], fake_score: [..s]) -> real:
+    return mean[..s](fake_score) - mean[..s](real_score)
+
+fn gradient_penalty(g: [..b, D]) -> [..b]:
+    return square(sqrt(sum[D](square(g)) + 1e-12) - 1)
+
+claims lsgan_discriminator(real_score, fake_score):
+    lsgan_d_nonneg:   lsgan_discriminator(real_score, fake_score) >= 0
+    lsgan_d_zero_iff: lsgan_discriminator(real_score, fake_score) == 0 iff real_score == 1 and fake_score == 0
+    lsgan_d_perfect:  given real_score == 1 and fake_score == 0: lsgan_discriminator(real_score, fake_score) == 0
+    lsgan_d_split:    lsgan_discriminator(real_score, fake_score) == weighted_three_term(0, mse[..](real_score, 1), mse[..](fake_score, 0), 0)
+
+claims lsgan_generator(fake_score):
+    lsgan_g_nonneg:   lsgan_generator(fake_score) >= 0
+    lsgan_g_zero_iff: lsgan_generator(fake_score) == 0 iff fake_score == 1
+    lsgan_g_is_mse:   lsgan_generator(fake_score) == weighted_two_term(0, mse[..](fake_score, 1), 0)
+
+claims hinge_discriminator(real_score, fake_score):
+    hinge_d_nonneg: hinge_discriminator(real_score, fake_score) >= 0
+
+claims gradient_penalty(g):
+    penalty_nonneg: gradient_penalty(g) >= 0
