@@ -140,7 +140,9 @@ def svg(picture: Chart) -> str:
     parts = [f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">']
     for tick in picture.y.ticks:
         y = _y(picture.y, tick)
-        parts.append(f'<line class="rule" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(
+            f'<line class="rule" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        )
         parts.append(_text(LEFT - 7, y + 3.5, tick_text(tick), "end"))
     for tick in picture.x.ticks:
         parts.append(_text(_x(picture.x, tick), HEIGHT - BOTTOM + 15, tick_text(tick), "middle"))

@@ -1,22 +1,29 @@
 """`manifest.json`: what a run is, so that it can be told apart, repeated and resumed.
 
-In: the settled job. Out: a JSON object with sorted keys. `identity` is what resume compares: two
-runs with equal identities go through the same numbers, step by step. Always: written whole;
-"finished" is true only when the last step, the final checkpoint and the pictures are there.
+In: the settled job. Out: a JSON object with sorted keys. The keys in `IDENTITY` are what resume
+compares: two runs with these equal go through the same numbers, step by step. Always: written
+whole; "finished" is true only when the last step, its checkpoint and the pictures are there.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gendsl.core.program import Recipe
 from gendsl.diagnostics.model import GendslError, fail
+from gendsl.ir.graph import Node
+from gendsl.ir.text import nodes_text
 from gendsl.run.files import disk_errors, write_whole
 
 Json = dict[str, Any]
+
+FORMAT = "gendsl-run-1"
+IDENTITY = ("graph_hash", "sizes", "hypers", "recipe", "seed", "data_hash")
 
 _WHAT = {
     "graph_hash": "the program (its graph)",
@@ -26,16 +33,21 @@ _WHAT = {
 }
 
 
-def recipe_text(recipe: Recipe) -> list[str]:
-    """The recipe without its length, one fact a line; equal texts train equally."""
+def recipe_text(recipe: Recipe, schedules: Mapping[str, Node]) -> list[str]:
+    """The recipe without its length, one fact a line; equal texts train equally. A schedule is
+    named by the hash of its graph, since the program's graph hash leaves it out."""
     lines = []
     for step in recipe.steps_lines:
         options = ", ".join(f"{k} = {v}" for k, v in sorted(step.optimizer.options.items()))
         verb = "maximize step" if step.maximize else "step"
         times = f" times {step.times}" if step.times != 1 else ""
         groups = ", ".join(step.groups)
-        lines.append(f"{verb} {step.objective} over {groups} with {step.optimizer.name}({options}){times}")
-    lines += [f"schedule {name}" for name in sorted(recipe.schedules)]
+        lines.append(
+            f"{verb} {step.objective} over {groups} with {step.optimizer.name}({options}){times}"
+        )
+    for name in sorted(recipe.schedules):
+        digest = hashlib.sha256(nodes_text({name: schedules[name]}).encode()).hexdigest()
+        lines.append(f"schedule {name} = graph {digest[:12]}")
     if recipe.clip is not None:
         lines.append(f"clip {recipe.clip}")
     if recipe.ema is not None:
@@ -55,11 +67,10 @@ def read(path: Path) -> Json:
         manifest = json.loads(raw)
     except ValueError as error:
         raise _damaged(path) from error
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("identity"), dict):
+    known = isinstance(manifest, dict) and manifest.get("format") == FORMAT
+    if not known or not {*IDENTITY, "steps", "finished", "progress"} <= manifest.keys():
         raise _damaged(path)
-    if not isinstance(manifest.get("steps"), int):
-        raise _damaged(path)
-    return manifest
+    return dict(manifest)
 
 
 def _damaged(path: Path) -> GendslError:
@@ -75,8 +86,8 @@ def require_same(then: Mapping[str, Any], now: Mapping[str, Any], command: str) 
 
     `command` is how the run was started (the help repeats it with `--resume`)."""
     differences = []
-    for key in sorted(now.keys() | then.keys()):
-        before, after = then.get(key), now.get(key)
+    for key in IDENTITY:
+        before, after = then[key], now[key]
         if before == after:
             continue
         if isinstance(before, dict) and isinstance(after, dict):
@@ -120,3 +131,19 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def resume_command(command: str, folder: Path) -> str:
+    """The command line that goes on with the run in `folder`."""
+    words = shlex.split(command)
+    out = [] if "--out" in words else ["--out", str(folder)]
+    return shlex.join([*words, *out, "--resume"])
+
+
+def further_command(command: str, folder: Path, steps: int) -> str:
+    """The same, to a larger number of steps."""
+    words = shlex.split(command)
+    if "--steps" in words:
+        place = words.index("--steps")
+        del words[place : place + 2]
+    return resume_command(shlex.join([*words, "--steps", str(steps)]), folder)

@@ -83,7 +83,7 @@ def cut_back(path: Path, step: int) -> list[Record]:
     that starts there writes its first evaluation again."""
     if not path.exists():
         return []
-    kept = [r for r in read(path) if 0 < step and r.step <= step and not r.final]
+    kept = [r for r in read(path) if step > 0 and r.step <= step and not r.final]
     write_whole(path, "".join(r.line() for r in kept))
     return kept
 
@@ -94,6 +94,8 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._path = path
         with disk_errors("write", path):
+            if path.exists():
+                _drop_torn_line(path)
             self._stream = path.open("a", encoding="utf-8")
 
     def write(self, lines: Iterable[str]) -> None:
@@ -109,3 +111,10 @@ class Journal:
     def close(self) -> None:
         with disk_errors("write", self._path):
             self._stream.close()
+
+
+def _drop_torn_line(path: Path) -> None:
+    """A kill may have left the start of a line at the end: nothing may be appended to that."""
+    with path.open("r+b") as stream:
+        whole = stream.read().rfind(b"\n") + 1
+        stream.truncate(whole)

@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from fractions import Fraction
 
 from gendsl.core.program import DimInfo, HyperInfo, Interface
 from gendsl.diagnostics.model import Diagnostic, GendslError
+from gendsl.diagnostics.suggest import did_you_mean
 from gendsl.shape.tensor_type import Range
 
 
@@ -123,13 +123,9 @@ def inside(value: Fraction | float, bounds: Range) -> bool:
 def _unknown(interface: Interface, name: str) -> Diagnostic:
     fixed = {n for n, d in interface.dims.items() if d.kind == "data"}
     names = sorted((interface.dims.keys() | interface.hypers.keys()) - fixed)
-    near = get_close_matches(name, names, n=1)
-    if near:
-        advice = f"did you mean `{near[0]}`?"
-    elif names:
-        advice = "these can be set: " + ", ".join(f"`{n}`" for n in names)
-    else:
-        advice = "this program has nothing that can be set"
+    listed = ", ".join(f"`{n}`" for n in names)
+    others = f"these can be set: {listed}" if names else "this program has nothing that can be set"
+    advice = did_you_mean(name, names) or others
     return Diagnostic(
         "E1047", f"the program has no size or hyperparameter called `{name}`", help=advice
     )

@@ -1,0 +1,155 @@
+"""From what the user asked for to a settled job: every refusal happens here, before any folder.
+
+In: options and the analysed program. Out: a `Job`. Order: recipe, claims, numbers, target, data;
+the cheap refusals come first. Nothing here writes.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from gendsl import resources
+from gendsl.data import Bound, batch_indices, bind, check_conditions, default_source, load
+from gendsl.diagnostics.model import Diagnostic, GendslError, Label, Sink, fail
+from gendsl.driver import Analysis, analyse
+from gendsl.options import RunOptions
+from gendsl.run.job import ClaimLine, DataLine, Job, Source
+from gendsl.run.settings import Settings, settle
+from gendsl.run.targets import find
+
+
+def read_program(options: RunOptions, sink: Sink) -> Analysis:
+    """Stages 0 to 4; errors raise, warnings stay in the sink."""
+    analysis = analyse(options.program, sink)
+    if sink.has_errors:
+        raise GendslError(*sink.sorted())
+    return analysis
+
+
+def program_of(analysis: Analysis, options: RunOptions) -> Source:
+    """The program to train. Raises E1040 when it is none, E1054 for a refuted claim."""
+    interface, graph = analysis.interface, analysis.graph
+    assert analysis.source is not None and interface is not None and graph is not None
+    if interface.recipe is None or analysis.graph_hash is None:
+        raise fail(
+            "E1040",
+            f"{analysis.path} has no `train:` block: there is nothing to run",
+            help="add `train:` with a `step OBJECTIVE over NETS with adam(lr = 1e-3)` line; "
+            "`gendsl check` works without one",
+        )
+    refuted = [report for report in analysis.claims if report.verdict == "refuted"]
+    if refuted and not options.allow_refuted:
+        raise GendslError(
+            *(
+                Diagnostic(
+                    "E1054",
+                    f"the claim `{report.name}` is refuted: nothing was trained",
+                    Label(report.span, "does not hold") if report.span else None,
+                    notes=(report.note,) if report.note else (),
+                    help="fix the program or the claim (`gendsl check` prints the counterexample), "
+                    "or train all the same with `--allow-refuted`",
+                )
+                for report in refuted
+            )
+        )
+    return Source(
+        name=options.name,
+        path=_shown_path(analysis.source.path),
+        text=analysis.source.text,
+        interface=interface,
+        recipe=interface.recipe,
+        graph=graph,
+        graph_hash=analysis.graph_hash,
+        claims=tuple(
+            ClaimLine(r.name, r.statement, r.verdict, r.note or r.goal or "")
+            for r in analysis.claims
+        ),
+    )
+
+
+def _shown_path(path: str) -> str:
+    """A shipped program is shown by its place in gendsl, not in this installation."""
+    shipped = resources.shipped("programs", Path(path).stem)
+    if shipped is not None and Path(path).is_absolute() and Path(path) == shipped:
+        return f"programs/{shipped.name}"
+    return path
+
+
+def prepare(options: RunOptions, source: Source) -> Job:
+    """Numbers, target and data; `steps` may still be changed by a resumed run's manifest."""
+    settings = settle(source.interface, options.settings)
+    target = find(options.target)
+    bound = _data(options, source, settings)
+    sizes: Mapping[str, int] = bound.sizes if bound is not None else settings.sizes
+    check_conditions(source.interface.conditions, sizes)
+    steps = source.recipe.steps if options.steps is None else options.steps
+    job = Job(
+        source=source,
+        settings=settings,
+        sizes=dict(sorted(sizes.items())),
+        steps=steps,
+        steps_given=options.steps is not None,
+        seed=options.seed,
+        examples=bound,
+        data=None if bound is None else _data_line(bound),
+        target=target,
+        raw=options.raw,
+        allow_refuted=options.allow_refuted,
+        command=command_of(options),
+    )
+    if bound is not None:
+        batch_indices(
+            bound.train_count, job.batch, job.seed, 0
+        )  # refuses a batch that is too large
+    return job
+
+
+def _data(options: RunOptions, source: Source, settings: Settings) -> Bound | None:
+    """The program's data, bound and checked; None for a program that reads none."""
+    fields = source.interface.data
+    if not fields:
+        if options.data is not None:
+            raise fail(
+                "E1061",
+                f"{source.path} reads no data, so `--data {options.data}` has no effect",
+                help="leave `--data` out",
+            )
+        return None
+    name = options.data or default_source(fields)
+    if name is None:
+        raise fail(
+            "E1062",
+            f"{source.path} does not say which data it is for",
+            help="choose some with `--data NAME_OR_PATH`; `gendsl data list` shows what there is",
+        )
+    return bind(load(name), fields, source.interface.dims, settings.sizes)
+
+
+def _data_line(bound: Bound) -> DataLine:
+    dataset = bound.dataset
+    return DataLine(dataset.name, dataset.data_hash, dataset.provenance, dataset.licence)
+
+
+def command_of(options: RunOptions) -> str:
+    """The command line that repeats this run."""
+    program = options.program
+    shipped = resources.shipped("programs", Path(program).stem)
+    if shipped is not None and Path(program) == shipped:
+        program = shipped.stem
+    words = ["gendsl", "run", program]
+    if options.device != "cpu":
+        words.append(f"--{options.device}")
+    if options.data is not None:
+        words += ["--data", options.data]
+    for name, value in options.settings:
+        words += ["--set", f"{name}={value}"]
+    if options.steps is not None:
+        words += ["--steps", str(options.steps)]
+    if options.seed:
+        words += ["--seed", str(options.seed)]
+    words += ["--raw"] * options.raw + ["--allow-refuted"] * options.allow_refuted
+    if options.out is not None:
+        words += ["--out", str(options.out)]
+    return shlex.join(words)

@@ -1,0 +1,72 @@
+"""What a job's manifest says, before and after training."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from math import prod
+from typing import Any
+
+from gendsl.run.compiled import Compiled
+from gendsl.run.job import Job
+from gendsl.run.manifest import FORMAT, Json, versions
+
+
+def first_manifest(job: Job, compiled: Compiled, then: Json | None, start: int) -> Json:
+    """The manifest of a run that is about to train from step `start`; `then` is an earlier one."""
+    source = job.source
+    found: Json = {
+        "format": FORMAT,
+        "program": {"name": source.name, "path": source.path, "text": source.text},
+        "steps": job.steps,
+        "steps_given": job.steps_given,
+        "target": job.target.name,
+        "versions": versions(),
+        "command": job.command,
+        "data": _data(job),
+        "claims": [
+            {"name": c.name, "statement": c.statement, "verdict": c.verdict, "detail": c.detail}
+            for c in source.claims
+        ],
+        "allow_refuted": bool(job.refuted),
+        "parameters": _parameters(compiled),
+        "started": then["started"] if then else _now(),
+        "ended": None,
+        "finished": False,
+        "progress": {
+            "step": start,
+            "state": "training",
+            "failure": "",
+            "seconds": 0.0,
+            "steps_per_second": 0.0,
+            "held_out": {},
+        },
+    }
+    return found | job.identity()
+
+
+def final_manifest(first: Json, *, finished: bool, progress: dict[str, Any]) -> Json:
+    return first | {"finished": finished, "progress": progress, "ended": _now()}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _data(job: Job) -> Json | None:
+    if job.data is None or job.examples is None:
+        return None
+    return {
+        "name": job.data.name,
+        "provenance": job.data.provenance,
+        "licence": job.data.licence,
+        "train": job.examples.train_count,
+        "held_out": job.examples.held_out_count,
+    }
+
+
+def _parameters(compiled: Compiled) -> list[Json]:
+    return [
+        {"path": key.removeprefix("param:"), "shape": list(shape), "count": prod(shape)}
+        for key, shape in compiled.shapes.items()
+        if key.startswith("param:")
+    ]

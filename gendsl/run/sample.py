@@ -1,0 +1,203 @@
+"""Samplers and `show` values: run them, draw what is a picture, save the rest.
+
+In: a job's current values. Out: PNG grids (an image shape and a finite range were declared) or
+`.npy` files. Always: the same seed draws the same latent variables at every step, so pictures of
+different steps show the model change and nothing else.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gendsl.core.program import DataField
+from gendsl.diagnostics.model import fail
+from gendsl.ir.graph import SamplerGraph, Show
+from gendsl.ops.leaf import Input
+from gendsl.run import pictures
+from gendsl.run.compiled import Compiled, hypers_at, shown_count
+from gendsl.run.evaluate import readable
+from gendsl.run.files import write_whole
+from gendsl.run.job import Job
+from gendsl.run.noise import Noise
+from gendsl.shape.tensor_type import Fin
+
+Array = np.ndarray[Any, Any]
+Image3 = tuple[int, int, int]
+
+FEW = 32  # examples in a picture made during training
+FEW_COLUMNS = 16
+
+
+@dataclass(frozen=True)
+class Result:
+    """One named result: values, and what it takes to draw them (None when it is no picture)."""
+
+    name: str
+    values: Array
+    image: Image3 | None
+    low: float
+    high: float
+
+
+def sampler_sizes(sampler: SamplerGraph) -> tuple[int, ...]:
+    """The numbers of examples that a run asks for: a few on the way, all at the end."""
+    return tuple(sorted({min(FEW, sampler.default_size), sampler.default_size}))
+
+
+def arguments(sampler: SamplerGraph, count: int, sizes: Mapping[str, int]) -> dict[str, Array]:
+    """Values for a sampler's arguments: indices cycle 0, 1, 2, ...; numbers have defaults."""
+    found: dict[str, Array] = {}
+    bound = {**sizes, sampler.size: count}
+    for name, node in sampler.inputs.items():
+        shape = tuple(d.size(bound) for d in node.type.shape)
+        if isinstance(node.type.elem, Fin):
+            indices = np.arange(int(np.prod(shape, dtype=np.int64))) % node.type.elem.bound.size(
+                bound
+            )
+            found[_key(name, node.op)] = indices.reshape(shape)
+        elif name in sampler.defaults:
+            found[_key(name, node.op)] = np.full(shape, float(sampler.defaults[name]), np.float32)
+        else:
+            raise fail(
+                "E1059",
+                f"the sampler `{sampler.name}` needs a value for `{name}`",
+                help=f"give it a default in the program: `{name}: real = 0.0`",
+            )
+    return found
+
+
+def _key(name: str, op: object) -> str:
+    return op.key if isinstance(op, Input) else name
+
+
+def check_samplers(job: Job) -> None:
+    """Every sampler's arguments have values (raises E1059): asked before a folder is made."""
+    for sampler in job.source.graph.samplers.values():
+        arguments(sampler, sampler.default_size, job.sizes)
+
+
+def sample(
+    job: Job, compiled: Compiled, name: str, count: int, values: Mapping[str, Array], step: int
+) -> list[Result]:
+    """Run one sampler for `count` examples, with averaged weights unless the job says `--raw`."""
+    sampler = job.source.graph.samplers[name]
+    outputs = compiled.samplers[name, count].run(
+        readable(values, ema=not job.raw),
+        arguments(sampler, count, job.sizes),
+        hypers_at(job, compiled, step),
+        Noise(job.seed, "sample"),
+    )
+    return [_result(job, key, outputs[key], show) for key, show in sampler.outputs.items()]
+
+
+def _result(job: Job, name: str, values: Array, show: Show) -> Result:
+    image = _image(job, show)
+    low = None if show.range is None or show.range.low is None else float(show.range.low)
+    high = None if show.range is None or show.range.high is None else float(show.range.high)
+    if not pictures.drawable(image, low, high) or low is None or high is None:
+        return Result(name, values, None, 0.0, 1.0)
+    return Result(name, values, image, low, high)
+
+
+def _image(job: Job, show: Show) -> Image3 | None:
+    if show.image is None:
+        return None
+    channels, height, width = (d.size(job.sizes) for d in show.image)
+    return channels, height, width
+
+
+# ---- files -------------------------------------------------------------------------------
+
+
+def write_samples(
+    job: Job, compiled: Compiled, values: Mapping[str, Array], step: int, folder: Path
+) -> list[Path]:
+    """The final samples of every sampler: `samples.png` for the first picture, `samples-NAME.png`
+    for the others, `.npy` for what is no picture."""
+    written: list[Path] = []
+    for name, sampler in job.source.graph.samplers.items():
+        for result in sample(job, compiled, name, sampler.default_size, values, step):
+            full = name if not result.name else f"{name}-{result.name}"
+            first = not any(path.name == "samples.png" for path in written)
+            if result.image is None:
+                path = folder / f"samples-{full}.npy"
+                _write_npy(path, result.values)
+            else:
+                path = folder / ("samples.png" if first else f"samples-{full}.png")
+                drawn = pictures.tiles(result.values, result.image, result.low, result.high)
+                pictures.write(path, pictures.grid(drawn))
+            written.append(path)
+    return written
+
+
+def write_progress(
+    job: Job, compiled: Compiled, values: Mapping[str, Array], step: int, folder: Path
+) -> None:
+    """A few samples of every picture sampler: `samples/step-%08d.png` (further ones with names)."""
+    count = 0
+    for name, sampler in job.source.graph.samplers.items():
+        for result in sample(job, compiled, name, sampler_sizes(sampler)[0], values, step):
+            if result.image is None:
+                continue
+            suffix = "" if count == 0 else f"-{name}{'-' + result.name if result.name else ''}"
+            drawn = pictures.tiles(result.values, result.image, result.low, result.high)
+            picture = pictures.grid(drawn, FEW_COLUMNS)
+            pictures.write(folder / f"step-{step:08d}{suffix}.png", picture)
+            count += 1
+
+
+def write_shows(
+    job: Job, compiled: Compiled, values: Mapping[str, Array], step: int, folder: Path
+) -> list[Path]:
+    """Each `show` value on the first held-out examples, below the originals: `NAME.png`."""
+    if compiled.show is None or job.examples is None:
+        return []
+    batch = job.examples.held_out(np.arange(shown_count(job)))
+    outputs = compiled.show.run(
+        readable(values, ema=not job.raw),
+        batch,
+        hypers_at(job, compiled, step),
+        Noise(job.seed, "eval"),
+    )
+    written = []
+    for name, show in compiled.shows.items():
+        result = _result(job, name, outputs[name], show)
+        if result.image is None:
+            path = folder / f"{name}.npy"
+            _write_npy(path, result.values)
+        else:
+            path = folder / f"{name}.png"
+            shown = pictures.tiles(result.values, result.image, result.low, result.high)
+            rows = [*_original(job, batch, result.image), pictures.Row(name, shown)]
+            pictures.write(path, pictures.comparison(rows))
+        written.append(path)
+    return written
+
+
+def _original(job: Job, batch: Mapping[str, Array], image: Image3) -> list[pictures.Row]:
+    """The data field that a picture of this shape is to be compared with, if there is one."""
+    for name, field in job.source.interface.data.items():
+        bounds = field.range
+        if bounds is None or bounds.low is None or bounds.high is None:
+            continue
+        if _factors(job, field) == image:
+            low, high = float(bounds.low), float(bounds.high)
+            return [pictures.Row("original", pictures.tiles(batch[name], image, low, high))]
+    return []
+
+
+def _factors(job: Job, field: DataField) -> tuple[int, ...]:
+    sizes = tuple(f.size.size(job.sizes) for f in field.factors)
+    return (1, *sizes) if len(sizes) == 2 else sizes
+
+
+def _write_npy(path: Path, values: Array) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, values, allow_pickle=False)
+    write_whole(path, buffer.getvalue())

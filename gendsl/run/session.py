@@ -1,0 +1,239 @@
+"""One `gendsl run`, from the command line's options to an exit code.
+
+In: `RunOptions`. Out: 0 (trained, or nothing left to do), 1 (the program, its claims, the data, the
+device, the folder or a checkpoint is wrong, or training diverged), 130 (interrupted). Always:
+nothing is written before everything that can be refused has been; what is written can be resumed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gendsl.diagnostics.model import Diagnostic, GendslError, Sink
+from gendsl.ir.step import StepGraph
+from gendsl.options import FRONT_STAGES, RunOptions
+from gendsl.run import checkpoint, compiled, emit, manifest, metrics, sample
+from gendsl.run.compiled import Compiled
+from gendsl.run.folder import RunFolder, choose, is_blank
+from gendsl.run.job import Job
+from gendsl.run.loop import Loop, Outcome, stop_on_signals
+from gendsl.run.prepare import prepare, program_of, read_program
+from gendsl.run.progress import Progress, duration, short, view
+from gendsl.run.record import final_manifest, first_manifest
+from gendsl.run.report import timing_summary, write_report
+from gendsl.run.targets import require_packages
+from gendsl.source.text import SourceFile
+
+INTERRUPTED = 130
+
+Array = np.ndarray[Any, Any]
+
+
+def run(options: RunOptions) -> int:
+    """Do what was asked. Problems are raised as `GendslError`; warnings go to stderr."""
+    sink = Sink()
+    analysis = read_program(options, sink)
+    if options.emit in FRONT_STAGES:
+        print(emit.front_text(options.emit, analysis), end="")
+        return 0
+    warn(sink.sorted(), analysis.source)
+    source = program_of(analysis, options)
+    if options.emit is not None:
+        job = prepare(options, source)
+        print(emit.back_text(options.emit, joint_graphs(job)[0], job), end="")
+        return 0
+    require_packages()
+    folder = choose(options.name, options.out, options.resume)
+    return train(prepare(options, source), folder)
+
+
+def train(job: Job, folder: RunFolder) -> int:
+    """Train in a chosen folder, or go on there; the exit code."""
+    then = None if is_blank(folder.path) else manifest.read(folder.manifest)
+    if then is not None:
+        job = resumed_job(job, then)
+        if then["finished"] and then["progress"]["step"] >= job.steps:
+            print(_finished_text(folder, then))
+            return 0
+    step, initial = joint_graphs(job)
+    made = compiled.compile_job(job, step, initial)
+    compiled.check_schedules(job, made)
+    sample.check_samplers(job)
+    return Session(job, made, folder, view()).run(then)
+
+
+def warn(diagnostics: tuple[Diagnostic, ...], source: SourceFile | None) -> None:
+    """Lints of the program, on stderr."""
+    if not diagnostics:
+        return
+    from gendsl.diagnostics.render import render_text
+    from gendsl.diagnostics.style import style_of
+
+    text = render_text(
+        diagnostics,
+        lambda path: source if source is not None and source.path == path else None,
+        style_of(sys.stderr),
+    )
+    print(text, end="", file=sys.stderr)
+
+
+def joint_graphs(job: Job) -> tuple[StepGraph, Mapping[str, Any]]:
+    """Stage 5: the step, and the values before the first one."""
+    from gendsl.passes.joint import initial, joint
+
+    graph, recipe = job.source.graph, job.source.recipe
+    return joint(graph, recipe), initial(graph, recipe)
+
+
+def resumed_job(job: Job, then: manifest.Json) -> Job:
+    """The job of a folder's run. Raises E1045 when this is another run.
+
+    Without `--steps` the run goes on to where it was going; a length that came from the program
+    follows the program."""
+    manifest.require_same(then, job.identity(), f"{then['command']} --resume")
+    if not job.steps_given and then["steps_given"]:
+        return job.with_steps(then["steps"])
+    return job
+
+
+def _finished_text(folder: RunFolder, then: manifest.Json) -> str:
+    step = then["progress"]["step"]
+    return (
+        f"{folder.path} is finished: {step:,} steps are done\n"
+        f"report: {folder.report}\n"
+        f"train further with `--resume --steps {2 * max(1, step)}`"
+    )
+
+
+@dataclass
+class Session:
+    """A settled run in its folder. `run` may be called once."""
+
+    job: Job
+    compiled: Compiled
+    folder: RunFolder
+    progress: Progress
+
+    def run(self, then: manifest.Json | None) -> int:
+        """Train, then write what is left to write. `then` is the folder's manifest on resume."""
+        self.folder.acquire()
+        try:
+            with stop_on_signals() as stop:
+                start, values = self._begin(then)
+                loop = Loop(self.job, self.compiled, self.folder, self.progress, stop)
+                try:
+                    outcome = loop.train(start, values)
+                except GendslError as problem:
+                    self._failed(problem, max(loop.saved, 0))
+                    raise
+                self._finish(outcome)
+            return INTERRUPTED if outcome.interrupted else 0
+        except KeyboardInterrupt:
+            print(f"\ninterrupted; go on with `{self._resume()}`", file=sys.stderr)
+            return INTERRUPTED
+        finally:
+            self.folder.release()
+
+    def _begin(self, then: manifest.Json | None) -> tuple[int, Mapping[str, Array]]:
+        """Where to start: the newest checkpoint, else step 0. Brings the folder to that state."""
+        start, values = 0, compiled.initial_values(self.job, self.compiled)
+        newest = checkpoint.latest(self.folder.checkpoints)
+        if newest is not None:
+            found = checkpoint.load(newest)
+            checkpoint.check_fits(found, self.compiled.shapes, newest)
+            start, values = found.step, dict(found.values)
+        self._introduce(start, then)
+        manifest.write(self.folder.manifest, first_manifest(self.job, self.compiled, then, start))
+        metrics.cut_back(self.folder.metrics, start)
+        return start, values
+
+    def _introduce(self, start: int, then: manifest.Json | None) -> None:
+        job, say = self.job, self.progress.note
+        say(f"{job.source.path}  graph {job.source.graph_hash[:12]}, seed {job.seed}")
+        if job.source.claims:
+            say(f"claims   {_claims_text(job)}")
+        if job.data is not None and job.examples is not None:
+            counts = (
+                f"{job.examples.train_count:,} to train, {job.examples.held_out_count:,} held out"
+            )
+            say(f"data     {job.data.name}: {counts}")
+        say("sizes    " + ", ".join(f"{n} = {v}" for n, v in job.sizes.items()))
+        say(f"folder   {self.folder.path}")
+        if then is not None:
+            say(
+                f"resumed  at step {start:,}"
+                if start
+                else "resumed  no checkpoint yet: from step 0"
+            )
+            if then["versions"] != manifest.versions():
+                say("note     other versions of Python packages: the last bits may differ")
+
+    def _failed(self, problem: GendslError, step: int) -> None:
+        """Leave the folder readable: say in manifest and report why the run ended."""
+        message = problem.diagnostics[0].message
+        self._write_end(step, {}, finished=False, state="stopped by an error", failure=message)
+
+    def _finish(self, outcome: Outcome) -> None:
+        """Pictures and report of where the run stands now."""
+        job, path = self.job, self.folder.path
+        drawn = sample.write_samples(job, self.compiled, outcome.values, outcome.step, path)
+        drawn += sample.write_shows(job, self.compiled, outcome.values, outcome.step, path)
+        state = "interrupted" if outcome.interrupted else "finished"
+        self._write_end(
+            outcome.step, outcome.held_out, finished=not outcome.interrupted, state=state
+        )
+        self._summary(outcome, drawn)
+
+    def _write_end(
+        self,
+        step: int,
+        held_out: Mapping[str, float],
+        *,
+        finished: bool,
+        state: str,
+        failure: str = "",
+    ) -> None:
+        seconds, rate = timing_summary(self.folder.timings)
+        done = final_manifest(
+            manifest.read(self.folder.manifest),
+            finished=finished,
+            progress={
+                "step": step,
+                "state": state,
+                "failure": failure,
+                "seconds": round(seconds, 2),
+                "steps_per_second": round(rate, 2),
+                "held_out": dict(held_out),
+            },
+        )
+        write_report(self.folder, done)
+        manifest.write(self.folder.manifest, done)
+
+    def _summary(self, outcome: Outcome, drawn: list[Path]) -> None:
+        say = self.progress.note
+        verb = "stopped at" if outcome.interrupted else "done"
+        say(f"{verb:8} {outcome.step:,} steps, {duration(outcome.seconds)} in this session")
+        if outcome.held_out:
+            say(f"held-out {short(outcome.held_out)} nats")
+        pictures = [path.name for path in drawn]
+        say(f"wrote    {self.folder.path}: {', '.join([*pictures, 'curves.png', 'metrics.jsonl'])}")
+        say(f"report   {self.folder.report}")
+        if outcome.interrupted:
+            say(f"go on with `{self._resume()}`")
+
+    def _resume(self) -> str:
+        return manifest.resume_command(self.job.command, self.folder.path)
+
+
+def _claims_text(job: Job) -> str:
+    verdicts = [claim.verdict for claim in job.source.claims]
+    parts = [f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts)]
+    open_ = [claim.name for claim in job.source.claims if claim.verdict == "unknown"]
+    warning = f"; not settled: {', '.join(open_)}" if open_ else ""
+    return ", ".join(parts) + warning

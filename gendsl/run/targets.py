@@ -1,0 +1,69 @@
+"""Finding a compilation target by name, and saying clearly when it cannot run here.
+
+In: "torch_cpu" or "triton_cuda". Out: a `Target` that is able to run, else a coded error with the
+fix. Entry points of the group `gendsl.targets` come first, so that a package can bring its own.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import cast
+
+from gendsl.diagnostics.model import GendslError, fail
+from gendsl.target import Target
+
+BUILT_IN = {
+    "torch_cpu": "backends.torch_cpu:TARGET",
+    "triton_cuda": "backends.triton_cuda:TARGET",
+}
+_WORDS = {"torch_cpu": "the CPU", "triton_cuda": "CUDA"}
+
+
+def find(name: str) -> Target:
+    """The target, ready to run. Raises E0901 (cannot run here) or E1056 (not installed)."""
+    places = {point.name: point.value for point in entry_points(group="gendsl.targets")}
+    place = places.get(name, BUILT_IN.get(name, ""))
+    module, _, attribute = place.partition(":")
+    try:
+        target = cast(Target, getattr(import_module(module), attribute))
+    except ModuleNotFoundError as error:
+        raise _absent(name, module, error.name or module) from error
+    reason = target.unavailable()
+    if reason is not None:
+        raise fail("E0901", f"cannot run on {_WORDS.get(name, name)}: {reason}")
+    return target
+
+
+def _absent(name: str, module: str, missing: str) -> GendslError:
+    words = _WORDS.get(name, name)
+    if module == missing or module.startswith(f"{missing}."):
+        return fail(
+            "E1056",
+            f"this gendsl has no target for {words}",
+            help="leave `--cuda` out to run on the CPU"
+            if name == "triton_cuda"
+            else "install gendsl again",
+        )
+    return fail(
+        "E1056",
+        f"running on {words} needs the Python package `{missing}`",
+        help="install it with `pip install 'gendsl[train]'`; `gendsl doctor` checks the rest",
+    )
+
+
+def require_packages() -> None:
+    """What writing a run folder needs, asked for before anything is done (E1058)."""
+    from importlib.util import find_spec
+
+    missing = [
+        name
+        for name, module in (("pillow", "PIL"), ("safetensors", "safetensors"))
+        if not find_spec(module)
+    ]
+    if missing:
+        raise fail(
+            "E1058",
+            f"running needs the Python package{'s' * (len(missing) > 1)} {', '.join(missing)}",
+            help="install with `pip install 'gendsl[train]'`",
+        )
