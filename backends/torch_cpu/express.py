@@ -9,6 +9,7 @@ the ops' own numpy references (`num`), with the same infinities and nans.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -23,6 +24,7 @@ from gendsl.ops.compare import ToReal, Where, Widen
 from gendsl.ops.contract import Contract
 from gendsl.ops.leaf import Const, Index, SizeValue, Truth
 from gendsl.ops.select import IndexAffine
+from gendsl.ops.symbolic import Pi
 from gendsl.shape.dim import Dim
 from gendsl.shape.tensor_type import Bool, Elem, Fin
 
@@ -114,6 +116,8 @@ class Expressions:
                 return Value(repr(truth), number=True)
             case SizeValue(dim):
                 return Value(repr(float(dim.evaluate(self.context.plan.sizes))), number=True)
+            case Pi():
+                return Value(repr(math.pi), number=True)
             case Index(value=index):
                 return Value(repr(self.context.size(index)), number=True)
             case Broadcast() as op:

@@ -22,6 +22,7 @@ from gendsl.ops.loop import Loop, LoopBody, LoopIndex, Placeholder
 from gendsl.ops.movement import Reshape, Slice, Transpose
 from gendsl.ops.reduce import Reduction
 from gendsl.ops.select import IndexAffine
+from gendsl.ops.symbolic import Pi
 
 Key = Node | int
 POINTWISE = (Unary, Binary, Compare, Logic, Where, ToReal, Widen)
@@ -29,7 +30,7 @@ POINTWISE = (Unary, Binary, Compare, Logic, Where, ToReal, Widen)
 VIEWS = (Broadcast, Reshape, Transpose, Slice, Widen)
 # Leaves that a plan is given, not computes.
 LEAVES = (Input, Placeholder)
-HOST_LEAVES = (Const, Truth, SizeValue, Index)
+HOST_LEAVES = (Const, Truth, SizeValue, Index, Pi)
 HOST_INPUTS = ("hyper", "step")
 # How many ops one expression may hold before its parts get lines of their own.
 _EXPRESSION = 6
@@ -92,7 +93,7 @@ def host_nodes(nodes: Iterable[Node], given: Iterable[Node] = ()) -> set[Node]:
         if node.type.rank:
             continue
         match node.op:
-            case Const() | Truth() | SizeValue() | Index() | LoopIndex():
+            case Const() | Truth() | SizeValue() | Index() | Pi() | LoopIndex():
                 host.add(node)
             case Input(kind=kind):
                 if kind in HOST_INPUTS:
