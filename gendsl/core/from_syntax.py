@@ -94,7 +94,7 @@ def check(
         if isinstance(entity, FnEntity) and entity.module is module:
             definition = checker.definition(entity)
             if definition is not None and entity.decl.kind == "sampler":
-                checker.conditions.extend(definition.conditions)
+                checker.conditions.extend(_at_defaults(definition))
     for entity in list(module.entities.values()):
         if isinstance(entity, ObjectiveEntity):
             _objective(entity.decl, module, checker)
@@ -105,6 +105,15 @@ def check(
     program = _program(module, checker, made_recipe, schedules, claims)
     lint(program, module, sink)
     return program
+
+
+def _at_defaults(sampler: FnDef) -> list[Condition]:
+    """A sampler's size conditions at its default sizes."""
+    sizes = {n: d for n, d in sampler.signature.sizes if d is not None}
+    return [
+        (kind, d.substitute(sizes), e.substitute(sizes), span)
+        for kind, d, e, span in sampler.conditions
+    ]
 
 
 def _declare(module: Module, checker: Checker) -> None:

@@ -31,6 +31,13 @@ class Dim:
 
     terms: tuple[tuple[Monomial, Fraction], ...]
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(tuple((m, c.numerator, c.denominator) for m, c in self.terms))
+
     # -- construction -----------------------------------------------------------------------
     @staticmethod
     def _normal(terms: Iterable[tuple[Monomial, Fraction]]) -> Dim:
@@ -68,6 +75,8 @@ class Dim:
         return self + (-Dim.of(other))
 
     def __mul__(self, other: Dim | int) -> Dim:
+        if self == ONE:
+            return Dim.of(other)
         return Dim._normal(
             (_monomial_product(m, n), c * d) for m, c in self.terms for n, d in Dim.of(other).terms
         )
@@ -102,7 +111,7 @@ class Dim:
             return int(self.terms[0][1])
         return None
 
-    @property
+    @cached_property
     def as_name(self) -> str | None:
         """The name when this size is a bare name, else None."""
         if len(self.terms) == 1:
@@ -134,6 +143,9 @@ class Dim:
         sum that does not divide."""
         if not any(name in values for name in self.names):
             return self
+        bare = self.as_name
+        if bare is not None:
+            return values[bare]
         total = ZERO
         for monomial, coefficient in self.terms:
             product = Dim.of(coefficient)
