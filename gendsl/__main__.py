@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from gendsl.cli.codes import INTERNAL, INTERRUPTED, USAGE, WRONG
@@ -45,7 +46,7 @@ def main(words: Sequence[str] | None = None) -> int:
         from gendsl.cli.crash import crash_report
 
         if os.environ.get("GENDSL_DEBUG") == "1":
-            raise
+            traceback.print_exception(problem)
         sys.stderr.write(crash_report(problem, argv))
         return INTERNAL
 

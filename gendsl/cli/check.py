@@ -1,0 +1,119 @@
+"""`gendsl check PATHS`: type-check programs and settle their claims.
+
+Each file is analysed on its own, in the order given; a folder stands for the `.gml` files directly
+in it. Reports go to stdout. The exit code is that of the worst file: 1 for an error or a refuted
+claim, 3 where claims stay open, 0 otherwise. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gendsl.cli.codes import OK, UNSETTLED, WRONG
+from gendsl.cli.flags import UsageError, add_format, one_of
+from gendsl.diagnostics.model import Diagnostic, Severity, Sink
+from gendsl.driver import Analysis, analyse
+from gendsl.options import FRONT_STAGES
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One file, what is known about it, and how long that took."""
+
+    analysis: Analysis
+    diagnostics: tuple[Diagnostic, ...]
+    seconds: float
+
+    @property
+    def code(self) -> int:
+        """The exit code for this file alone."""
+        verdicts = {claim.verdict for claim in self.analysis.claims}
+        if "refuted" in verdicts or any(d.severity is Severity.ERROR for d in self.diagnostics):
+            return WRONG
+        return UNSETTLED if verdicts - {"proved", "certified"} else OK
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help="a .gml file, a folder of them, or the name of a shipped program (vae)",
+    )
+    add_format(parser)
+    parser.add_argument(
+        "--emit",
+        type=one_of(FRONT_STAGES),
+        metavar="STAGE",
+        help=f"print a stage instead of a report: {', '.join(FRONT_STAGES)}",
+    )
+
+
+def execute(args: argparse.Namespace) -> int:
+    if not args.paths:
+        raise UsageError("nothing to check", "`gendsl check FILE.gml`, or a folder, or `vae`")
+    if args.emit:
+        return emit(args.paths, args.emit, args.format)
+    return check_all(files(args.paths), args.format)
+
+
+def check_all(paths: Sequence[str], format: str) -> int:
+    """Check and report file by file, so that the first results are seen at once."""
+    from gendsl.cli.check_report import Reporter
+
+    reporter = Reporter(format, sys.stdout)
+    done = []
+    for path in paths:
+        checked = check_one(path)
+        reporter.file(checked)
+        done.append(checked)
+        sys.stdout.flush()
+    reporter.end(done)
+    return worst([checked.code for checked in done])
+
+
+def check_one(path: str) -> Checked:
+    started = time.perf_counter()
+    sink = Sink()
+    analysis = analyse(path, sink)
+    return Checked(analysis, sink.sorted(), time.perf_counter() - started)
+
+
+def worst(codes: Sequence[int]) -> int:
+    """1 before 3 before 0."""
+    return WRONG if WRONG in codes else max(codes, default=OK)
+
+
+def files(paths: Sequence[str]) -> list[str]:
+    """The arguments with folders replaced by their `.gml` files."""
+    found: list[str] = []
+    for path in paths:
+        if Path(path).is_dir():
+            inside = sorted(str(file) for file in Path(path).glob("*.gml"))
+            if not inside:
+                raise UsageError(f"{path} holds no .gml file", "name a file, or another folder")
+            found += inside
+        else:
+            found.append(path)
+    return found
+
+
+def emit(paths: Sequence[str], stage: str, format: str) -> int:
+    """Print one stage of each file; diagnostics go to stderr. A stage that was reached is printed
+    even when a later one fails."""
+    from gendsl.cli.emit import stage_text
+    from gendsl.cli.output import report
+
+    codes = []
+    for path in files(paths):
+        sink = Sink()
+        text = stage_text(analyse(path, sink, prove=False), stage)
+        report(sink.sorted(), format)
+        sys.stdout.write(text or "")
+        codes.append(WRONG if sink.has_errors else OK)
+    return worst(codes)
