@@ -60,7 +60,8 @@ class ExprBuilder:
         span = Span(self.path, begin, end)
         if value is None:
             help = f"at most {MAX_DIGITS} digits and exponents up to {MAX_EXPONENT}"
-            self.problem(span, "this number is out of bounds", "too large or too long", help, "E0109")
+            message = "this number is out of bounds"
+            self.problem(span, message, "too large or too long", help, "E0109")
             value = Fraction(0)
         return ast.Number(value, text, span)
 
@@ -128,9 +129,7 @@ class ExprBuilder:
     def result_type(self, parts: Children, begin: int, end: int) -> ast.ResultSig:
         return ast.ResultSig((), (parts[0],), self.span(begin, end))
 
-    def named_result(
-        self, parts: Children, begin: int, end: int
-    ) -> tuple[ast.Ident, ast.TypeExpr]:
+    def named_result(self, parts: Children, begin: int, end: int) -> tuple[ast.Ident, ast.TypeExpr]:
         return parts[0], parts[1]
 
     def result_named(self, parts: Children, begin: int, end: int) -> ast.ResultSig:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gendsl.syntax.lexer import RESERVED, Token
+from gendsl.syntax.lexer import Token, is_soft
 from gendsl.syntax.table import Rule, Table
 
 Build = Callable[[list[Any], int, int], Any]
@@ -43,20 +43,20 @@ class Machine:
         table, actions = self.table, self.table.actions
         state = table.start_states[start]
         end_state = table.end_states[start]
-        states, values = [state], []
+        states, values = [state], list[Any]()
         starts: list[int] = []
         ends: list[int] = []
         last_end = 0
         for position, token in enumerate(tokens):
             kind = token.kind
-            soft = kind if token.text in RESERVED or not token.text.isidentifier() else "NAME"
+            soft = "NAME" if is_soft(token) else kind
             while True:
                 row = actions[state]
                 action = row.get(kind)
                 if action is None:
                     action = row.get(soft)
                     if action is None:
-                        return self._failure(tokens, position, states)
+                        return self._failure(start, tokens, position, state)
                 if action >= 0:
                     break
                 rule = table.rules[-1 - action]
@@ -103,29 +103,32 @@ class Machine:
                 picked.append(children[i] if i >= 0 else None)
         return picked if call is None else call(picked, begin, end)
 
-    def _failure(self, tokens: Sequence[Token], position: int, states: list[int]) -> Failure:
-        wanted = frozenset(
-            kind for kind in self.table.actions[states[-1]] if self._accepts(states, kind)
-        )
+    def _failure(self, start: str, tokens: Sequence[Token], position: int, at: int) -> Failure:
+        """What could have stood at `position` is asked of the machine as it was before it saw
+        that token, which may have made it reduce too much."""
+        states = [self.table.start_states[start]]
+        for token in tokens[:position]:
+            if not self._shift(states, token.kind):
+                self._shift(states, "NAME")
+        wanted = [k for k in self.table.actions[states[-1]] if self._shift(list(states), k)]
         before = tokens[position - 1] if position else None
-        return Failure(tokens[position], before, states[-1], wanted)
+        return Failure(tokens[position], before, at, frozenset(wanted))
 
-    def _accepts(self, states: list[int], kind: str) -> bool:
-        """Whether `kind` can be shifted after the reductions that it asks for."""
-        stack = list(states)
+    def _shift(self, states: list[int], kind: str) -> bool:
+        """Move over one terminal, values apart; whether it is accepted. If not, `states` may
+        have been reduced by the rules that a NAME in this place asks for as well."""
         while True:
-            action = self.table.actions[stack[-1]].get(kind)
+            action = self.table.actions[states[-1]].get(kind)
             if action is None:
                 return False
             if action >= 0:
+                states.append(action)
                 return True
             rule = self.table.rules[-1 - action]
             if rule.size:
-                del stack[-rule.size :]
-            if rule.origin not in self.table.gotos[stack[-1]]:
-                return False
-            stack.append(self.table.gotos[stack[-1]][rule.origin])
-            if kind == "$END" and stack[-1] in self.table.end_states.values():
+                del states[-rule.size :]
+            states.append(self.table.gotos[states[-1]][rule.origin])
+            if kind == "$END" and states[-1] in self.table.end_states.values():
                 return True
 
 

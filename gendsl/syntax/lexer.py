@@ -17,7 +17,6 @@ A logical line ends at the end of a physical line, except that
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
@@ -31,9 +30,10 @@ MAX_BLOCKS = 30
 TAB = 4
 
 RESERVED = frozenset(
-    "and else expand false fin for given if in not or rearrange return true with".split()
+    ("and", "else", "expand", "false", "fin", "for", "given", "if")
+    + ("in", "not", "or", "rearrange", "return", "true", "with")
 )
-ONE_LINE = frozenset("import batch dim hyper const data param state".split())
+ONE_LINE = frozenset(("import", "batch", "dim", "hyper", "const", "data", "param", "state"))
 LISTS = frozenset(("claims", "train"))
 CLOSER = {"(": ")", "[": "]"}
 
@@ -316,6 +316,6 @@ class _Lexer:
         )
 
 
-def significant(tokens: list[Token]) -> Iterator[Token]:
-    """The tokens that are words of the text."""
-    return (token for token in tokens if token.text)
+def is_soft(token: Token) -> bool:
+    """Whether a word may be a name where it is not wanted as a keyword."""
+    return token.kind != "UNKNOWN" and token.text.isidentifier() and token.text not in RESERVED
