@@ -97,18 +97,17 @@ def check_program(source: SourceFile, sink: Sink) -> Program | None:
 
 
 def module_name(path: str) -> str:
-    """"" for a program; the module's name for a file of the stdlib."""
+    """ "" for a program; the module's name for a file of the stdlib."""
     file = Path(path)
     shipped = resources.shipped("stdlib", file.stem)
     return file.stem if shipped is not None and file.exists() and shipped.samefile(file) else ""
 
 
 def find_module(name: str, importer: str) -> SourceFile | None:
-    """The source of an imported module: beside the importing file, then in the stdlib."""
-    beside = Path(importer).parent / f"{name}.gml"
-    if name.isidentifier() and beside.is_file():
-        return read_source(beside, str(beside))
+    """The source of an imported module: the stdlib's, else one beside the importing file."""
     shipped = resources.shipped("stdlib", name)
-    return None if shipped is None else read_source(shipped, str(shipped))
-
-
+    if shipped is not None:
+        return read_source(shipped, str(shipped))
+    beside = Path(importer).parent / f"{name}.gml"
+    found = name.isidentifier() and beside.is_file()
+    return read_source(beside, str(beside)) if found else None

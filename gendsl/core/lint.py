@@ -14,12 +14,13 @@ from gendsl.diagnostics.model import Sink
 def lint(program: Program, module: Module, sink: Sink) -> None:
     """Report what the program declares and never uses where it matters."""
     used_in_losses = _globals(o.loss for o in program.objectives.values())
+    used_in_updates = _globals(t for o in program.objectives.values() for t in o.updates.values())
     used_anywhere = used_in_losses | _globals(
         t for o in program.objectives.values() for t in (*o.scope.values(), *o.updates.values())
     )
     if program.objectives:
         for name, hyper in program.interface.hypers.items():
-            if name not in used_in_losses:
+            if name not in used_in_losses | used_in_updates:
                 sink.error(
                     "W0801",
                     f"hyperparameter `{name}` does not reach an objective",

@@ -17,7 +17,7 @@ from gendsl.syntax.parse import parse
 
 PRELUDE = "prelude"
 
-# Finds a module's source by name, searching beside `path` first: (name, importing path) -> source.
+# Finds the source of a module by name: (name, importing path) -> source.
 Finder = Callable[[str, str], SourceFile | None]
 
 

@@ -1,0 +1,54 @@
+# A non-saturating GAN (Goodfellow et al. 2014).
+import gan: gan_discriminator, gan_generator
+import nn: dense
+
+batch B
+dim hidden = 256
+dim Z = 32
+
+data x: [B, (C H W)] in 0..1 from digits
+
+net generator(z: [..b, Z]) -> [..b, (C H W)]:
+    h1 = relu(dense[hidden](z))
+    h2 = relu(dense[hidden](h1))
+    return sigmoid(dense[(C H W)](h2))
+
+net discriminator(x: [..b, D]) -> [..b]:
+    h1 = dense[hidden](x)
+    h2 = dense[hidden](maximum(h1, 0.2 * h1))
+    score = dense[one: 1](maximum(h2, 0.2 * h2))
+    return sum[one](score)
+
+objective d_loss:
+    noise: [B, Z] ~ normal(mean = 0, var = 1)
+    real_score = discriminator(x)
+    fake_score = discriminator(stop_grad(generator(noise)))
+    term d_real = mean[B](softplus(-real_score))
+    term d_fake = mean[B](softplus(fake_score))
+    minimize d_real + d_fake
+
+objective g_loss:
+    noise: [B, Z] ~ normal(mean = 0, var = 1)
+    score = discriminator(generator(noise))
+    term g_fake = gan_generator(score)
+    minimize g_fake
+
+claims d_loss:
+    d_is_gan:    d_loss == gan_discriminator(real_score, fake_score)
+    d_nonneg:    d_loss >= 0
+    d_stays:     step d_loss leaves generator unchanged
+    d_no_g_grad: grad(d_loss, generator) == 0
+
+claims g_loss:
+    g_nonneg: g_loss >= 0
+    g_stays:  step g_loss leaves discriminator unchanged
+
+train:
+    step d_loss over discriminator with adam(lr = 2e-4, beta1 = 0.5)
+    step g_loss over generator with adam(lr = 2e-4, beta1 = 0.5)
+    batch B = 128
+    steps 4000
+
+sampler digits[N = 64]() -> [N, (C H W)] in 0..1:
+    z: [N, Z] ~ normal(mean = 0, var = 1)
+    return generator(z)
