@@ -13,9 +13,10 @@ from math import ceil, floor, log10
 
 Point = tuple[float, float]
 
-WIDTH, HEIGHT = 420, 240
-LEFT, RIGHT, TOP, BOTTOM = 54, 14, 12, 34
+WIDTH, HEIGHT = 380, 240
+LEFT, RIGHT, TOP, BOTTOM = 52, 14, 12, 38
 LOG_RATIO = 20  # drawn on a log axis when the peak is this many times the middle value
+EARLY = 50  # the first 50th of a run counts as its start
 SMOOTHED = 30  # from this many points on, a noisy series gets a smoothed line over it
 
 
@@ -38,10 +39,12 @@ class Axis:
     log: bool = False
 
     def place(self, value: float) -> float:
-        """0 at the low end, 1 at the high end."""
+        """0 at the low end and below, 1 at the high end and above."""
         if self.log:
-            return (log10(value) - log10(self.low)) / (log10(self.high) - log10(self.low))
-        return (value - self.low) / (self.high - self.low)
+            part = (log10(value) - log10(self.low)) / (log10(self.high) - log10(self.low))
+        else:
+            part = (value - self.low) / (self.high - self.low)
+        return min(1.0, max(0.0, part))
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ def chart(title: str, unit: str, series: Sequence[Series], log: bool | None = No
     <= 0 rules it out."""
     kept = tuple(s for s in series if s.points)
     xs = [x for s in kept for x, _ in s.points] or [0.0, 1.0]
-    ys = [y for s in kept for _, y in s.points] or [0.0, 1.0]
+    ys = shown_values(kept, max(xs) / EARLY) or [0.0, 1.0]
     positive = min(ys) > 0
     wants = max(ys) > LOG_RATIO * sorted(ys)[len(ys) // 2] if log is None else log
     return Chart(
@@ -68,6 +71,16 @@ def chart(title: str, unit: str, series: Sequence[Series], log: bool | None = No
         log_axis(min(ys), max(ys)) if wants and positive else linear_axis(min(ys), max(ys)),
         kept,
     )
+
+
+def shown_values(series: Sequence[Series], early: float) -> list[float]:
+    """The values that the axis has to hold. Training often starts far above where it will go: when
+    the first steps would press the rest flat they may leave the chart at its upper edge."""
+    values = [y for s in series for _, y in s.points]
+    later = [y for s in series for x, y in s.points if x >= early]
+    if len(later) >= SMOOTHED and max(values) - max(later) > max(later) - min(values):
+        return [y for y in values if y <= max(later)]
+    return values
 
 
 def linear_axis(low: float, high: float, tight: bool = False) -> Axis:
@@ -145,7 +158,7 @@ def svg(picture: Chart) -> str:
         )
         parts.append(_text(LEFT - 7, y + 3.5, tick_text(tick), "end"))
     for tick in picture.x.ticks:
-        parts.append(_text(_x(picture.x, tick), HEIGHT - BOTTOM + 15, tick_text(tick), "middle"))
+        parts.append(_text(_x(picture.x, tick), HEIGHT - BOTTOM + 17, tick_text(tick), "middle"))
     parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, "step", "middle"))
     for series in picture.series:
         parts += _line(picture, series)

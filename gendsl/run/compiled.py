@@ -23,6 +23,7 @@ from gendsl.target import CompiledFunction, CompiledStep
 Array = np.ndarray[Any, Any]
 
 SHOWN = 24  # held-out examples in a reconstruction picture
+_INITIAL = "initial:"  # keeps outputs apart from the values that a step carries
 CHECKED_STEPS = 200  # places of a schedule that are compared with the declared range
 
 
@@ -51,7 +52,9 @@ def compile_job(job: Job, step: StepGraph, initial: Mapping[str, Node]) -> Compi
     pictured = {name: show.node for name, show in shows.items()}
     return Compiled(
         step=job.target.compile_step(step, job.sizes),
-        initial=job.target.compile_function(initial, job.sizes),
+        initial=job.target.compile_function(
+            {_INITIAL + key: node for key, node in initial.items()}, job.sizes
+        ),
         shapes={k: tuple(d.size(job.sizes) for d in n.type.shape) for k, n in step.updates.items()},
         evaluate={n: _function(job, metrics, n) for n in sorted(set(evaluation_parts(job)))},
         schedules=_schedules(job),
@@ -117,7 +120,8 @@ def shows_of(job: Job) -> dict[str, Show]:
 
 def initial_values(job: Job, compiled: Compiled) -> dict[str, Array]:
     """Every value before the first step."""
-    return compiled.initial.run({}, {}, dict(job.settings.hypers), Noise(job.seed, "init"))
+    found = compiled.initial.run({}, {}, dict(job.settings.hypers), Noise(job.seed, "init"))
+    return {key.removeprefix(_INITIAL): value for key, value in found.items()}
 
 
 def hypers_at(job: Job, compiled: Compiled, step: int) -> dict[str, float]:

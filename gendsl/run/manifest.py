@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gendsl import __version__
 from gendsl.core.program import Recipe
 from gendsl.diagnostics.model import GendslError, fail
 from gendsl.ir.graph import Node
@@ -38,7 +39,9 @@ def recipe_text(recipe: Recipe, schedules: Mapping[str, Node]) -> list[str]:
     named by the hash of its graph, since the program's graph hash leaves it out."""
     lines = []
     for step in recipe.steps_lines:
-        options = ", ".join(f"{k} = {v}" for k, v in sorted(step.optimizer.options.items()))
+        options = ", ".join(
+            f"{k} = {float(v)!r}" for k, v in sorted(step.optimizer.options.items())
+        )
         verb = "maximize step" if step.maximize else "step"
         times = f" times {step.times}" if step.times != 1 else ""
         groups = ", ".join(step.groups)
@@ -49,9 +52,9 @@ def recipe_text(recipe: Recipe, schedules: Mapping[str, Node]) -> list[str]:
         digest = hashlib.sha256(nodes_text({name: schedules[name]}).encode()).hexdigest()
         lines.append(f"schedule {name} = graph {digest[:12]}")
     if recipe.clip is not None:
-        lines.append(f"clip {recipe.clip}")
+        lines.append(f"clip {float(recipe.clip)!r}")
     if recipe.ema is not None:
-        lines.append(f"ema {recipe.ema}")
+        lines.append(f"ema {float(recipe.ema)!r}")
     return lines
 
 
@@ -124,8 +127,8 @@ def versions() -> dict[str, str]:
     import platform
     from importlib.metadata import PackageNotFoundError, version
 
-    found = {"python": platform.python_version()}
-    for name in ("gendsl", "numpy", "torch", "triton", "safetensors"):
+    found = {"gendsl": __version__, "python": platform.python_version()}
+    for name in ("numpy", "torch", "triton", "safetensors"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

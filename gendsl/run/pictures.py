@@ -76,7 +76,7 @@ def grid(images: Array, columns: int | None = None, caption: str = "") -> Image.
     return _sheet(rows, [""] * len(rows), caption)
 
 
-def comparison(rows: Sequence[Row], columns: int = 12, caption: str = "") -> Image.Image:
+def comparison(rows: Sequence[Row], columns: int = 6, caption: str = "") -> Image.Image:
     """Bands of rows with the same examples below each other: originals over reconstructions."""
     shown, names = [], []
     count = min(len(row.images) for row in rows)

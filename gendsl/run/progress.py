@@ -54,7 +54,9 @@ def number(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`8 s`, `3 min 20 s`, `2 h 5 min`."""
+    """`2.4 s`, `38 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 9.95:
+        return f"{max(0.0, seconds):.1f} s"
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"
@@ -113,7 +115,7 @@ class PlainProgress:
         timing = ""
         if self._timing is not None:
             rate, left = self._timing
-            timing = f"  {rate:.4g} steps/s" + (f", {duration(left)} left" if left > 0 else "")
+            timing = f"  {rate:.4g} steps/s" + (f", {duration(left)} left" if left > 0.5 else "")
         self.note(f"step {step:>{width}}/{self._total}  {text} nats{timing}")
         self._last_line = time.monotonic()
 

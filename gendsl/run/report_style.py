@@ -24,7 +24,7 @@ STYLE = """
 body { margin: 0; background: var(--page); color: var(--ink); line-height: 1.5;
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial,
   sans-serif; }
-main { max-width: 1060px; margin: 0 auto; padding: 32px 24px 64px; }
+main { max-width: 1084px; margin: 0 auto; padding: 32px 24px 64px; }
 h1 { font-size: 28px; margin: 0; letter-spacing: -0.01em; }
 h2 { font-size: 18px; margin: 40px 0 12px; }
 p { margin: 6px 0; }
@@ -42,7 +42,7 @@ code, pre, .mono { font-size: 13px;
 .charts h3 { margin: 0 0 6px; font-size: 15px; }
 .charts h3 span { color: var(--soft); font-weight: 400; font-size: 13px; }
 svg.chart { width: 100%; height: auto; display: block; }
-svg.chart text { fill: var(--soft); font-size: 11px; }
+svg.chart text { fill: var(--soft); font-size: 12.5px; }
 svg .rule { stroke: var(--rule); stroke-width: 1; }
 svg .series { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
 svg .series.train { stroke: var(--train); stroke-width: 1.1; }

@@ -30,8 +30,8 @@ from gendsl.shape.tensor_type import Fin
 Array = np.ndarray[Any, Any]
 Image3 = tuple[int, int, int]
 
-FEW = 32  # examples in a picture made during training
-FEW_COLUMNS = 16
+FEW = 20  # examples in a picture made during training
+FEW_COLUMNS = 5
 
 
 @dataclass(frozen=True)
