@@ -12,14 +12,24 @@ shares memory with an input or with another output, so that updates in place are
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from backends.common.text import Source, Writer
+from backends.common.text import Source, Writer, unbracketed
 from backends.torch_cpu.express import Context, Expressions
 from backends.torch_cpu.kernels import KERNELS
 from gendsl.ir.graph import Node
 from gendsl.ir.grouping import base_of
-from gendsl.ir.plan import AnyCall, Buffer, Call, LoopCall, Plan, UpdateCall, quantity, width
+from gendsl.ir.plan import (
+    AnyCall,
+    Buffer,
+    Call,
+    LoopCall,
+    Plan,
+    UpdateCall,
+    quantity,
+    unchanged,
+    width,
+)
 from gendsl.ops.leaf import Input
 
 CONTAINERS: Mapping[str, str] = {
@@ -38,14 +48,15 @@ _WIDTH = 100
 _WORTH_FREEING = 16_384
 
 
-def emit(plan: Plan) -> Source:
-    """The source of `plan`."""
+def emit(plan: Plan, *, carries: bool) -> Source:
+    """The source of `plan`. `carries`: outputs named by a container ("param:encoder.h.w") are
+    assigned there, in place of being returned."""
     context = Context(plan)
-    _write(plan, context)  # finds the constants, which come first in the text
-    return _write(plan, context).source()
+    _write(plan, context, carries)  # finds the constants, which come first in the text
+    return _write(plan, context, carries).source()
 
 
-def _write(plan: Plan, context: Context) -> Writer:
+def _write(plan: Plan, context: Context, carries: bool) -> Writer:
     writer = Writer()
     sizes = ", ".join(f"{name} = {value}" for name, value in plan.sizes.items())
     writer.line(f'"""{plan.name}' + (f" at {sizes}" if sizes else ""))
@@ -62,12 +73,31 @@ def _write(plan: Plan, context: Context) -> Writer:
         writer.line()
     writer.line()
     with writer.block(f"def {plan.name}({PARAMETERS}):"):
+        used = _used(plan)
         for buffer in plan.inputs:
-            writer.line(f"{buffer.name} = {_input(buffer)}", [buffer.node])
+            if buffer.name in used:
+                writer.line(f"{buffer.name} = {_input(buffer)}", [buffer.node])
+        writer.line()
         for call in plan.calls:
-            _call(writer, context, call)
-        _finish(writer, context)
+            _call(writer, context, call, last=call is plan.calls[-1])
+        _finish(writer, context, carries)
     return writer
+
+
+def _used(plan: Plan) -> set[str]:
+    """The buffers that something other than an update in place reads."""
+    names: set[str] = set()
+    for call in plan.calls:
+        if isinstance(call, UpdateCall):
+            count = () if call.group.count is None else (call.group.count,)
+            read = (*call.group.gradients, call.group.lr, *count)
+            names.update(plan.buffers[n].name for n in read if n in plan.buffers)
+        else:
+            names.update(call.reads)
+    for name, node in plan.outputs.items():
+        if node not in plan.overwritten and not unchanged(name, node):
+            names.add(plan.buffers[node].name)
+    return names
 
 
 def _input(buffer: Buffer) -> str:
@@ -79,7 +109,7 @@ def _input(buffer: Buffer) -> str:
 # ---- calls -------------------------------------------------------------------------------
 
 
-def _call(writer: Writer, context: Context, call: AnyCall) -> None:
+def _call(writer: Writer, context: Context, call: AnyCall, *, last: bool = False) -> None:
     express = Expressions(context, call.nodes, KERNELS)
     match call:
         case Call(result=result, nodes=nodes):
@@ -87,11 +117,11 @@ def _call(writer: Writer, context: Context, call: AnyCall) -> None:
             comment = f"  # {_shape(result.node)}" if result.shape else ""
             writer.line(text + (comment if len(text + comment) < _WIDTH - 4 else ""), nodes)
         case UpdateCall():
-            _update(writer, context, express, call)
+            _update(writer, express, call)
         case LoopCall():
             _loop(writer, context, express, call)
     freed = [name for name in call.frees if _large(context.plan, name)]
-    if freed:
+    if freed and not last:
         writer.line(f"del {', '.join(freed)}")
 
 
@@ -114,41 +144,21 @@ def _bytes(plan: Plan) -> dict[str, int]:
     return table
 
 
-def _update(writer: Writer, context: Context, express: Expressions, call: UpdateCall) -> None:
+def _update(writer: Writer, express: Expressions, call: UpdateCall) -> None:
     """One optimizer kernel over all parameters of a group."""
-    group, buffers = call.group, context.plan.buffers
-    slots = ["params", "m", "v"][: len(group.before[0])]
+    group = call.group
     made = [node for row in group.after for node in row]
-    with writer.block(f"fused_{'sgd' if group.rule == 'sgd' else 'adam'}(", made):
-        columns = [[buffers[row[k]].name for row in group.before] for k in range(len(slots))]
-        gradients = [express.whole(node) for node in group.gradients]
-        columns.insert(1, gradients)
-        if group.rule == "sgd" and len(slots) == 1:
-            columns.append([])
-        for column in columns:
-            _list(writer, column)
-        if group.rule != "sgd":
-            assert group.count is not None
-            writer.line(f"{express.number(group.count)},")
-        options = {k: repr(v) for k, v in group.options.items() if k != "lr"}
-        options = {"lr": express.number(group.lr), **options}
-        if group.rule == "adamw":
-            options["decoupled"] = "True"
-        writer.line(", ".join(f"{name}={text}" for name, text in options.items()) + ",")
-    writer.line(")")
-
-
-def _list(writer: Writer, texts: Iterable[str]) -> None:
-    """A list argument, on one line if it fits."""
-    items = list(texts)
-    text = f"[{', '.join(items)}],"
-    if len(text) <= _WIDTH - 8:
-        writer.line(text)
-        return
-    with writer.block("["):
-        for item in items:
-            writer.line(f"{item},")
-    writer.line("],")
+    options = {"lr": express.number(group.lr)}
+    options |= {k: repr(v) for k, v in group.options.items() if k != "lr"}
+    if group.rule != "sgd" and group.count is not None:
+        options = {"count": express.number(group.count), **options}
+    if any("@" in name for name in group.slots):
+        options["slots"] = repr(group.slots)
+    with writer.block(f"{group.rule}_(p, slot, {{", made):
+        for key, gradient in zip(group.parameters, group.gradients, strict=True):
+            path = key.partition(":")[2]
+            writer.line(f'"{path}": {unbracketed(express.whole(gradient))},', made)
+    writer.line(f"}}, {', '.join(f'{name}={text}' for name, text in options.items())})")
 
 
 def _loop(writer: Writer, context: Context, express: Expressions, call: LoopCall) -> None:
@@ -185,20 +195,17 @@ def _loop(writer: Writer, context: Context, express: Expressions, call: LoopCall
 # ---- outputs -----------------------------------------------------------------------------
 
 
-def _finish(writer: Writer, context: Context) -> None:
+def _finish(writer: Writer, context: Context, carries: bool) -> None:
     """Assign what is carried over, and return the rest."""
     plan = context.plan
     express = Expressions(context, (), KERNELS)
-    overwritten = {
-        node for call in plan.calls if isinstance(call, UpdateCall) for r in call.results
-        for node in (buffer.node for buffer in r)
-    }  # fmt: skip
+    overwritten = plan.overwritten
     shared: set[Node] = set()
     returned: list[str] = []
     for name, node in plan.outputs.items():
         kind, _, key = name.partition(":")
-        stored = kind in CARRIED and bool(key)
-        if stored and (node in overwritten or _is_input(node, kind, key)):
+        stored = carries and kind in CARRIED and bool(key)
+        if stored and (node in overwritten or unchanged(name, node)):
             continue
         text = express.whole(node)
         base = base_of(node)
@@ -217,8 +224,3 @@ def _finish(writer: Writer, context: Context) -> None:
         for item in returned:
             writer.line(f"{item},")
     writer.line("}")
-
-
-def _is_input(node: Node, kind: str, key: str) -> bool:
-    op = node.op
-    return isinstance(op, Input) and (op.kind, op.key) == (kind, key)

@@ -150,7 +150,7 @@ class Expressions:
                 return Value(product)
         values = [self.value(source) for source in node.inputs]
         if all(v.number for v in values):
-            return Value(_number(self.context, node, [v.text for v in values]), number=True)
+            return Value(self._number(node, [v.text for v in values]), number=True)
         tensors = [v for v in values if not v.number]
         thin = frozenset.intersection(*(v.thin for v in tensors))
         lead = min(v.lead for v in tensors)
@@ -174,8 +174,33 @@ class Expressions:
             case IndexAffine() as op:
                 return _affine(self.context, op, texts[0])
             case _:
-                inner = [t if _nested(template, i) else unbracketed(t) for i, t in enumerate(texts)]
-                return template.format(*inner)
+                return template.format(*self._operands(node, template, texts))
+
+    def _number(self, node: Node, texts: list[str]) -> str:
+        """Python text for a pointwise op on numbers."""
+        match node.op:
+            case IndexAffine() as op:
+                return _affine(self.context, op, texts[0])
+            case Power(exponent):
+                return f"num.power({unbracketed(texts[0])}, {float(exponent)!r})"
+            case Div() if _literal(texts[1]) and float(texts[1]):
+                return f"({self._operands(node, '({0} / ', texts)[0]} / {texts[1]})"
+            case op if op.name in _NUMBER_TEMPLATES:
+                template = _NUMBER_TEMPLATES[op.name]
+                return template.format(*self._operands(node, template, texts))
+            case op:
+                return f"num.{op.name}({', '.join(unbracketed(t) for t in texts)})"
+
+    def _operands(self, node: Node, template: str, texts: list[str]) -> list[str]:
+        """Operand texts with the brackets that they need in the template."""
+        inner = []
+        for place, text in enumerate(texts):
+            source = node.inputs[place]
+            while source in self._inside and isinstance(source.op, Broadcast):
+                source = source.inputs[0]
+            free = source in self._inside and _binds_tighter(node.op.name, place, source.op.name)
+            inner.append(unbracketed(text) if free or not _nested(template, place) else text)
+        return inner
 
     def _where(self, node: Node, values: list[Value]) -> str:
         condition, yes, no = (unbracketed(v.text) for v in values)
@@ -225,6 +250,19 @@ def _nested(template: str, place: int) -> bool:
     return not (opened and after.startswith((")", ",")))
 
 
+_SUMS, _PRODUCTS = ("add", "sub"), ("mul", "div")
+_COMPARISONS = ("less", "less_equal", "equal", "not_equal")
+
+
+def _binds_tighter(op: str, place: int, operand: str) -> bool:
+    """Whether an operand's own operator needs no brackets beside that of `op`."""
+    if op in _COMPARISONS:
+        return operand in _SUMS + _PRODUCTS
+    if op in _SUMS:
+        return operand in _PRODUCTS or (place == 0 and operand in _SUMS)
+    return op in _PRODUCTS and place == 0 and operand in _PRODUCTS
+
+
 def _literal(text: str) -> bool:
     """Whether a number's text names no value of the call."""
     return not any(c.isalpha() and c != "e" for c in text) or text in ("True", "False")
@@ -270,18 +308,3 @@ _NUMBER_TEMPLATES = {
     "where": "({1} if {0} else {2})",
     "to_real": "float({0})",
 }
-
-
-def _number(context: Context, node: Node, operands: list[str]) -> str:
-    """Python text for a pointwise op on numbers."""
-    match node.op:
-        case IndexAffine() as op:
-            return _affine(context, op, operands[0])
-        case Power(exponent):
-            return f"num.power({unbracketed(operands[0])}, {float(exponent)!r})"
-        case Div() if _literal(operands[1]) and float(operands[1]):
-            return f"({operands[0]} / {operands[1]})"
-        case op if op.name in _NUMBER_TEMPLATES:
-            return _NUMBER_TEMPLATES[op.name].format(*operands)
-        case op:
-            return f"num.{op.name}({', '.join(unbracketed(t) for t in operands)})"

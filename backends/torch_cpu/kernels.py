@@ -153,7 +153,7 @@ def _iota(express: Expressions, node: Node) -> str:
 def _draw(express: Expressions, node: Node) -> str:
     op, context = node.op, express.context
     assert isinstance(op, Draw)
-    parts = [repr(op.path), repr(op.dist), repr(context.shape(node))]
+    parts = [f'"{op.path}"', f'"{op.dist}"', repr(context.shape(node))]
     if op.example_axis is not None:
         parts.append(f"example_axis={op.example_axis}")
     if node.inputs:

@@ -115,45 +115,61 @@ def _ready(tensors: Sequence[Tensor]) -> list[Tensor]:
     return [t.contiguous() for t in tensors]
 
 
-def fused_sgd(
-    params: Sequence[Tensor],
-    grads: Sequence[Tensor],
-    m: Sequence[Tensor],
+Tensors = dict[str, Tensor]
+
+
+def _columns(
+    p: Tensors, slot: Tensors, slots: Sequence[str], grads: Tensors
+) -> tuple[list[Tensor], ...]:
+    """Parameters, gradients and slots as the fused kernels take them: lists in one order."""
+    kept = ([slot[f"{name}:{path}"] for path in grads] for name in slots)
+    return [p[path] for path in grads], _ready(list(grads.values())), *kept
+
+
+def sgd_(
+    p: Tensors,
+    slot: Tensors,
+    grads: Tensors,
+    *,
     lr: float,
     momentum: float,
     weight_decay: float,
+    slots: Sequence[str] = ("m",),
 ) -> None:
-    """SGD on `params` and `m` in place."""
+    """SGD in place on the parameters that `grads` names, and on their slots."""
+    columns = _columns(p, slot, slots if momentum else (), grads)
+    params, ready, m = columns if momentum else (*columns, [])
     torch._fused_sgd_(
-        list(params), _ready(grads), list(m), weight_decay=weight_decay, momentum=momentum, lr=lr,
+        params, ready, m, weight_decay=weight_decay, momentum=momentum, lr=lr,
         dampening=0.0, nesterov=False, maximize=False, is_first_step=False,
     )  # fmt: skip
 
 
-def fused_adam(
-    params: Sequence[Tensor],
-    grads: Sequence[Tensor],
-    m: Sequence[Tensor],
-    v: Sequence[Tensor],
-    count: float,
+def adam_(
+    p: Tensors,
+    slot: Tensors,
+    grads: Tensors,
     *,
-    decoupled: bool = False,
+    count: float,
+    slots: Sequence[str] = ("m", "v"),
+    kernel: Callable[..., None] = torch._fused_adam_,
     **options: float,
 ) -> None:
-    """Adam (AdamW if `decoupled`) on `params`, `m` and `v` in place; `count` starts at 1."""
-    kernel = torch._fused_adamw_ if decoupled else torch._fused_adam_
+    """Adam in place on the parameters that `grads` names, and on their slots; `count` is the
+    number of this update, from 1."""
+    params, ready, m, v = _columns(p, slot, slots, grads)
     steps = [torch.tensor(count, dtype=torch.float32)] * len(params)
-    kernel(
-        list(params), _ready(grads), list(m), list(v), [], steps,
-        amsgrad=False, maximize=False, **options,
-    )  # fmt: skip
+    kernel(params, ready, m, v, [], steps, amsgrad=False, maximize=False, **options)
 
 
-FUSED = {"sgd": "_fused_sgd_", "adam": "_fused_adam_", "adamw": "_fused_adamw_"}
+def adamw_(p: Tensors, slot: Tensors, grads: Tensors, **options: Any) -> None:
+    """AdamW: as `adam_`, with weights shrunk in place of a decay in the gradient."""
+    adam_(p, slot, grads, kernel=torch._fused_adamw_, **options)
 
 
 def has_fused(rule: str) -> bool:
-    return rule in FUSED and hasattr(torch, FUSED[rule])
+    """Whether an optimizer has an in-place kernel here."""
+    return rule in ("sgd", "adam", "adamw")
 
 
 # ---- numbers -----------------------------------------------------------------------------
@@ -227,8 +243,9 @@ def namespace(real: torch.dtype) -> dict[str, Any]:
         "scatter_add": scatter_add,
         "conv_transpose2d": conv_transpose2d,
         "conv2d_weight_grad": conv2d_weight_grad,
-        "fused_sgd": fused_sgd,
-        "fused_adam": fused_adam,
+        "sgd_": sgd_,
+        "adam_": adam_,
+        "adamw_": adamw_,
     }
 
 

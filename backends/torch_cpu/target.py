@@ -31,13 +31,15 @@ _MUCH_MEMORY = 1 << 22
 class Executable:
     """A loaded function with its plan; calls it with tensors checked against the plan."""
 
-    def __init__(self, plan: Plan, builder: Builder | None, dtype: str) -> None:
+    def __init__(
+        self, plan: Plan, builder: Builder | None, dtype: str, *, carries: bool = False
+    ) -> None:
         import torch
 
         from backends.torch_cpu import runtime
 
         self.plan = plan
-        self.source = emit(plan)
+        self.source = emit(plan, carries=carries)
         self._builder = builder
         self._real = {"float32": torch.float32, "float64": torch.float64}[dtype]
         self._threads = runtime.threads_for(plan.flops)
@@ -146,7 +148,7 @@ class Step:
 
     def __init__(self, step: StepGraph, sizes: Mapping[str, int], dtype: str) -> None:
         plan = plan_step(step, sizes, _fusable)
-        self._exe = Executable(plan, step.builder, dtype)
+        self._exe = Executable(plan, step.builder, dtype, carries=True)
         self.plan = plan
         self.source = self._exe.source.text
         self._shapes = {

@@ -32,8 +32,10 @@ VIEWS = (Broadcast, Reshape, Transpose, Slice, Widen)
 LEAVES = (Input, Placeholder)
 HOST_LEAVES = (Const, Truth, SizeValue, Index, Pi)
 HOST_INPUTS = ("hyper", "step")
-# How many ops one expression may hold before its parts get lines of their own.
+# How much one expression may hold before its parts get lines of their own, and what ops count that
+# are more than arithmetic.
 _EXPRESSION = 6
+_KERNEL = 3
 
 
 def pointwise(op: Op) -> bool:
@@ -87,18 +89,17 @@ def group_operands(group: OptimizerGroup) -> tuple[Node, ...]:
 
 
 def host_nodes(nodes: Iterable[Node], given: Iterable[Node] = ()) -> set[Node]:
-    """The scalars that need no device, among nodes given operands first; those `given` are."""
+    """What needs no device, among nodes given operands first: numbers (those `given` are), and
+    tensors that hold one number everywhere."""
     host: set[Node] = set(given)
     for node in nodes:
-        if node.type.rank:
-            continue
         match node.op:
             case Const() | Truth() | SizeValue() | Index() | Pi() | LoopIndex():
                 host.add(node)
             case Input(kind=kind):
                 if kind in HOST_INPUTS:
                     host.add(node)
-            case op if pointwise(op) or isinstance(op, IndexAffine):
+            case op if pointwise(op) or isinstance(op, (IndexAffine, Broadcast)):
                 if all(source in host for source in node.inputs):
                     host.add(node)
             case _:
@@ -135,11 +136,10 @@ class Grouping:
             root = node
             if node not in kept and len(readers) == 1 and self._joins(node, readers[0]):
                 above = self.owner[readers[0]]
-                if sizes[above] < _EXPRESSION:
+                if sizes[above] + _weight(node) <= _EXPRESSION:
                     root = above
-                    sizes[above] += 1
             self.owner[node] = root
-            sizes.setdefault(root, 1)
+            sizes[root] = sizes.get(root, 0) + _weight(node)
             for source in node.inputs:
                 sites[source].append(node)
 
@@ -153,6 +153,10 @@ class Grouping:
         if node in self.host:
             return True
         return pointwise(node.op) or pointwise(reader.op)
+
+
+def _weight(node: Node) -> int:
+    return 1 if pointwise(node.op) or isinstance(node.op, VIEWS) else _KERNEL
 
 
 @dataclass

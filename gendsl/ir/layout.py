@@ -53,10 +53,10 @@ class _Table:
     def given(self, node: Node) -> None:
         """A leaf."""
         match node.op:
-            case Input(kind="param" | "slot" | "data", key=key):
+            case Input(kind="param" | "slot" | "data" | "argument" | "hyper", key=key):
                 self._add(node, key, "input")
             case Input(kind=kind, key=key):
-                self._add(node, kind if kind == "step" else f"{kind}.{key}", "input")
+                self._add(node, "t" if kind == "step" else f"{kind}.{key}", "input")
             case LoopIndex():
                 self._add(node, "i", "input")
             case LoopCarry(position=position):

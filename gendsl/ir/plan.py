@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 
 from gendsl.ir.graph import Node
 from gendsl.ir.step import OptimizerGroup
+from gendsl.ops.leaf import Input
 from gendsl.shape.tensor_type import Bool, Elem, Fin
 
 
@@ -109,6 +110,21 @@ class Plan:
         return sum(call.flops for call in self.calls)
 
     @property
+    def overwritten(self) -> frozenset[Node]:
+        """The new values that updates leave in the old ones' place."""
+        return frozenset(
+            buffer.node
+            for call in self.calls
+            if isinstance(call, UpdateCall)
+            for row in call.results
+            for buffer in row
+        )
+
+    def name_of(self, node: Node) -> str:
+        """The buffer's name, or the expression of something too cheap to have one."""
+        return self.buffers[node].name if node in self.buffers else node.op.name
+
+    @property
     def inputs(self) -> tuple[Buffer, ...]:
         return tuple(b for b in self.buffers.values() if b.kind == "input")
 
@@ -144,29 +160,46 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield f"  {len(plan.calls)} calls, {quantity(plan.flops, 'flop')}, " + (
         f"{quantity(plan.peak_bytes, 'B')} of temporaries at most"
     )
-    yield "inputs"
     for buffer in plan.inputs:
-        yield f"  {buffer}"
-    yield "calls"
+        if buffer.node not in _replaced(plan):
+            yield f"  given {buffer}"
     for number, call in enumerate(plan.calls, 1):
         cost = quantity(call.flops, "flop")
         frees = f"; frees {', '.join(call.frees)}" if call.frees else ""
         match call:
             case Call(result=result):
                 text = f"{result} = {expression(plan, call.nodes)}"
-                cost = f"{quantity(result.bytes, 'B')}, {cost}"
+                cost = f"{quantity(result.bytes, 'B')}, {cost}" if result.bytes else cost
             case UpdateCall(group=group):
-                names = ", ".join(group.parameters)
-                text = f"{group.rule} in place: {names} from {', '.join(call.reads)}"
+                rows = zip(group.parameters, group.gradients, strict=True)
+                pairs = (f"{name} by {plan.name_of(node)}" for name, node in rows)
+                text = f"{group.rule} in place: {', '.join(pairs)}"
             case LoopCall():
                 results = ", ".join(map(str, call.results.values()))
                 text = f"{results} = {expression(plan, call.nodes)}"
         yield f"  {number:3}  {text}   # {cost}{frees}"
         if isinstance(call, LoopCall):
             yield from (f"       {line}" for line in _lines(call.body))
-    yield "outputs"
+    changed = plan.overwritten
     for name, node in plan.outputs.items():
-        yield f"  {name} = {plan.buffers[node].name}"
+        if node not in changed and not unchanged(name, node):
+            yield f"  yields {name} = {plan.name_of(node)}"
+
+
+def _replaced(plan: Plan) -> set[Node]:
+    """Slots: they go through updates in place and nowhere else."""
+    return {
+        node
+        for call in plan.calls
+        if isinstance(call, UpdateCall)
+        for row in call.group.before
+        for node in row[1:]
+    }
+
+
+def unchanged(name: str, node: Node) -> bool:
+    """Whether an output is the input of its own name."""
+    return isinstance(node.op, Input) and name == f"{node.op.kind}:{node.op.key}"
 
 
 def expression(plan: Plan, nodes: Sequence[Node]) -> str:
@@ -176,10 +209,10 @@ def expression(plan: Plan, nodes: Sequence[Node]) -> str:
     def show(node: Node) -> str:
         if node not in inside:
             return plan.buffers[node].name
-        hidden = ("shape", "body")
+        hidden = ("shape", "body", "positions")
         attributes = [str(v) for k, v in node.op.attributes().items() if k not in hidden]
         if not node.inputs:
-            return attributes[0] if len(attributes) == 1 else f"{node.op.name}{attributes}"
+            return attributes[0] if len(attributes) == 1 else f"{node.op.name} {attributes[0]}"
         operands = ", ".join(show(source) for source in node.inputs)
         bracket = f"[{', '.join(attributes)}]" if attributes else ""
         return f"{node.op.name}{bracket}({operands})"

@@ -27,6 +27,7 @@ from gendsl.ir.layout import buffers_of, flops, lifetimes
 from gendsl.ir.plan import AnyCall, Call, LoopCall, Plan, UpdateCall
 from gendsl.ir.step import OptimizerGroup, StepGraph
 from gendsl.ops.broadcast import Broadcast
+from gendsl.ops.leaf import Input
 from gendsl.ops.loop import Loop
 
 
@@ -102,6 +103,15 @@ def _overwritten_output(cut: Cut) -> set[int]:
     return {i for i, g in enumerate(cut.groups) if any(n in bases for row in g.before for n in row)}
 
 
+def _not_stored(cut: Cut) -> set[int]:
+    """Groups whose old values are temporaries, since an earlier update is not in place."""
+    return {
+        i
+        for i, g in enumerate(cut.groups)
+        if any(not isinstance(n.op, Input) and n not in cut.updated for r in g.before for n in r)
+    }
+
+
 def make_plan(
     name: str,
     outputs: Mapping[str, Node],
@@ -119,7 +129,7 @@ def make_plan(
     kept = tuple(u for g in groups if fusable(g) for u in _usable(g))
     while True:
         cut = Cut(outputs, kept)
-        bad = _overwritten_output(cut)
+        bad = _overwritten_output(cut) | _not_stored(cut)
         if not bad:
             grouping = Grouping(cut, named, host_nodes(cut.nodes, host))
             grouping.run()

@@ -21,7 +21,8 @@ class OptimizerGroup:
     equal to them: the parameter keys with their (clipped) gradient nodes, and the rule's numbers.
 
     `count` is the number of this update, from 1; `before` and `after` hold, per parameter, its
-    stored value and its slots around the update (with one line, inputs and `updates`)."""
+    stored value and its slots around the update (with one line, inputs and `updates`); `slots`
+    are the slots' names: the key of one is "slot:NAME:PATH"."""
 
     rule: str
     options: Mapping[str, float]
@@ -31,6 +32,7 @@ class OptimizerGroup:
     count: Node | None = None
     before: tuple[tuple[Node, ...], ...] = ()
     after: tuple[tuple[Node, ...], ...] = ()
+    slots: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -86,11 +86,10 @@ class _Uses:
                 table[key] = table.get(key, 0) + line.times
         return uses
 
-    def slot_keys(self, path: str, spec: OptimizerSpec) -> tuple[str, ...]:
-        """Keys of the slots of `path` under `spec`, without the "slot:" in front."""
+    def slots(self, path: str, spec: OptimizerSpec) -> tuple[str, ...]:
+        """The names of the slots of `path` under `spec`: "m", or "m@2" for its second optimizer."""
         place = list(self.counts[path]).index(_spec_key(spec)) + 1
-        mark = "" if place == 1 else f"@{place}"
-        return tuple(f"{slot}{mark}:{path}" for slot in slots_of(spec))
+        return tuple(slot if place == 1 else f"{slot}@{place}" for slot in slots_of(spec))
 
 
 def initial(graph: Graph, recipe: Recipe) -> Mapping[str, Node]:
@@ -100,8 +99,8 @@ def initial(graph: Graph, recipe: Recipe) -> Mapping[str, Node]:
     for line in recipe.steps_lines:
         for info in _trained(graph, line):
             zero = zeros(build, NodeType(info.shape))
-            for key in uses.slot_keys(info.path, line.optimizer):
-                values[f"slot:{key}"] = zero
+            for slot in uses.slots(info.path, line.optimizer):
+                values[f"slot:{slot}:{info.path}"] = zero
     values |= {f"state:{name}": node for name, node in graph.states.items()}
     if recipe.ema is not None:
         values |= {f"ema:{path}": graph.inits[path] for path in graph.params if path in uses.counts}
@@ -177,33 +176,49 @@ class _Joint:
             self.current[self.state_input(name)] = table[node]
 
     def _train(self, line: RecipeStep, trained: Sequence[ParamInfo], found: Sequence[Node]) -> None:
-        """Update the parameters, in groups of equal count."""
-        build, spec = self.build, line.optimizer
-        by_count: dict[Node, list[tuple[ParamInfo, Node]]] = {}
+        """Update the parameters, in groups of equal count and slots."""
+        spec = line.optimizer
+        alike: dict[tuple[Node, tuple[str, ...]], list[tuple[ParamInfo, Node]]] = {}
         for info, gradient in zip(trained, found, strict=True):
-            by_count.setdefault(self._count(info.path, spec), []).append((info, gradient))
-        rate = self.rate(spec)
-        for count, members in by_count.items():
-            before, after = [], []
-            for info, gradient in members:
-                keys = self.uses.slot_keys(info.path, spec)
-                inputs = [build.apply(Input("slot", key, info.shape)) for key in keys]
-                self.slots |= {f"slot:{key}": node for key, node in zip(keys, inputs, strict=True)}
-                value = param_input(build, info)
-                old = Stored(self.now(value), tuple(self.now(node) for node in inputs))
-                new = update(build, spec, rate, count, old, gradient)
-                self.current |= dict(zip((value, *inputs), (new.value, *new.slots), strict=True))
-                build.names.setdefault(new.value, f"{info.path}.new")
-                before.append((old.value, *old.slots))
-                after.append((new.value, *new.slots))
-            options = {name: float(value) for name, value in options_of(spec).items()}
-            paths = tuple(f"param:{info.path}" for info, _ in members)
-            slopes = tuple(gradient for _, gradient in members)
+            key = self._count(info.path, spec), self.uses.slots(info.path, spec)
+            alike.setdefault(key, []).append((info, gradient))
+        for (count, slots), members in alike.items():
+            rows = [self._update(info, spec, count, slots, slope) for info, slope in members]
             self.groups.append(
                 OptimizerGroup(
-                    spec.name, options, rate, paths, slopes, count, tuple(before), tuple(after)
+                    rule=spec.name,
+                    options={name: float(value) for name, value in options_of(spec).items()},
+                    lr=self.rate(spec),
+                    parameters=tuple(f"param:{info.path}" for info, _ in members),
+                    gradients=tuple(gradient for _, gradient in members),
+                    count=count,
+                    before=tuple(before for before, _ in rows),
+                    after=tuple(after for _, after in rows),
+                    slots=slots,
                 )
             )
+
+    def _update(
+        self,
+        info: ParamInfo,
+        spec: OptimizerSpec,
+        count: Node,
+        slots: tuple[str, ...],
+        gradient: Node,
+    ) -> tuple[tuple[Node, ...], tuple[Node, ...]]:
+        """Value and slots of one parameter before and after."""
+        build = self.build
+        inputs = [param_input(build, info)]
+        for slot in slots:
+            node = build.apply(Input("slot", f"{slot}:{info.path}", info.shape))
+            self.slots[f"slot:{slot}:{info.path}"] = node
+            inputs.append(node)
+        value, *kept = (self.now(node) for node in inputs)
+        new = update(build, spec, self.rate(spec), count, Stored(value, tuple(kept)), gradient)
+        build.names.setdefault(new.value, f"{info.path}.new")
+        made = (new.value, *new.slots)
+        self.current |= dict(zip(inputs, made, strict=True))
+        return (value, *kept), made
 
     def _count(self, path: str, spec: OptimizerSpec) -> Node:
         """The number of the coming update of a parameter; see Note [Counts and slots]."""
@@ -212,7 +227,9 @@ class _Joint:
         self.done[path, key] = number
         each = self.uses.counts[path][key]
         step = step_input(self.build)
-        return add(self.build, step if each == 1 else mul(self.build, step, each), number)
+        count = add(self.build, step if each == 1 else mul(self.build, step, each), number)
+        self.build.names.setdefault(count, "count")
+        return count
 
     def state_input(self, name: str) -> Node:
         type_ = self.graph.states[name].type
