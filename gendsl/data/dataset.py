@@ -187,7 +187,7 @@ def _kind_of(name: str, array: Array, place: str) -> Kind:
         if name == LABEL:
             raise fail(
                 "E1005",
-                f"{place}: labels are {array.dtype}, but a label is an index",
+                f"{place}: labels are {array.dtype.name}, but a label is an index",
                 help="store them as integers from 0, e.g. `labels.astype(np.int64)`",
             )
         return "real"
@@ -195,7 +195,7 @@ def _kind_of(name: str, array: Array, place: str) -> Kind:
         return "index"
     raise fail(
         "E1005",
-        f"{place}: `{name}` has element type {array.dtype}, which is not read",
+        f"{place}: `{name}` has element type {array.dtype.name}, which is not read",
         help="pictures are uint8 (divided by 255) or float16/32/64 (taken as they are); "
         "labels are integers",
     )

@@ -7,8 +7,10 @@ plain bytes; a pickle that asks for any other name is refused with E1008.
 
 from __future__ import annotations
 
+import io
 import math
 import pickle
+import pickletools
 from pathlib import Path
 from typing import Any
 
@@ -133,11 +135,19 @@ class _Unpickler(pickle.Unpickler):
         raise _Refused("a persistent object")
 
 
+def _check_memo(body: bytes) -> None:
+    """A memo index far beyond the file would make the unpickler fill all memory with its table."""
+    for opcode, argument, _ in pickletools.genops(body):
+        if "PUT" in opcode.name and isinstance(argument, int) and argument > len(body):
+            raise ValueError(f"memo index {argument}")
+
+
 def read_pickle(path: Path) -> tuple[Array, Array]:
     """(images, labels) of one `data_batch_N` file."""
     try:
-        with path.open("rb") as file:
-            batch = _Unpickler(file, encoding="latin1").load()
+        body = path.read_bytes()
+        _check_memo(body)
+        batch = _Unpickler(io.BytesIO(body), encoding="latin1").load()
     except _Refused as refused:
         raise fail(
             "E1008",

@@ -15,7 +15,6 @@ import io
 import math
 import re
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
@@ -24,7 +23,7 @@ import numpy as np
 
 from gendsl.data.dataset import IMAGE, LABEL, VALUE, Array, Dataset, RawPart, assemble
 from gendsl.data.read_idx import FETCH_AGAIN, column_name
-from gendsl.diagnostics.model import fail
+from gendsl.diagnostics.model import GendslError, fail
 
 NPY_MAGIC = b"\x93NUMPY"
 ZIP_MAGIC = b"PK\x03\x04"
@@ -89,7 +88,9 @@ def _members(path: Path) -> dict[str, Array]:
                 place = f"{path} ({member.filename[:-4]})"
                 body = io.BytesIO(archive.read(member))
                 arrays[member.filename[:-4]] = _array(body, member.file_size, place)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+    except (GendslError, OSError):
+        raise
+    except Exception as error:  # zipfile meets damage with half a dozen kinds of exception
         raise fail(
             "E1003", f"{path}: the archive is damaged ({error})", help=FETCH_AGAIN
         ) from error
@@ -108,7 +109,11 @@ def _array(file: IO[bytes], size: int, place: str) -> Array:
             else np.lib.format.read_array_header_2_0
         )
         shape, fortran, dtype = reader(file)
-    except ValueError as error:
+        if any(size < 0 for size in shape):
+            raise ValueError(f"negative size in {shape}")
+    except OSError:
+        raise
+    except Exception as error:  # a damaged header shows as an error of the tokenizer, too
         raise fail(
             "E1004",
             f"{place}: not a NumPy array ({str(error).splitlines()[0]})",
@@ -123,7 +128,7 @@ def _array(file: IO[bytes], size: int, place: str) -> Array:
     if dtype.kind not in "biuf" or dtype.itemsize > 8:
         raise fail(
             "E1005",
-            f"{place}: element type {dtype} is not read",
+            f"{place}: element type {dtype.name} is not read",
             help="save uint8, an integer type, float16, float32 or float64",
         )
     expected = math.prod(shape) * dtype.itemsize
