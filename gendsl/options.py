@@ -29,7 +29,6 @@ class RunOptions:
     emit: print this stage to stdout and neither train nor write.
     allow_refuted: train in spite of a refuted claim, and mark the run.
     raw: draw samples with the trained weights even where there are averaged (EMA) ones.
-    command: the command line that repeats the run, for the manifest.
     format: how diagnostics are rendered: "text", "concise" or "json".
     """
 
@@ -45,7 +44,6 @@ class RunOptions:
     allow_refuted: bool = False
     raw: bool = False
     format: str = "text"
-    command: str = ""
 
     @property
     def target(self) -> str:

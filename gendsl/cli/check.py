@@ -16,7 +16,8 @@ from pathlib import Path
 
 from gendsl.cli.codes import OK, UNSETTLED, WRONG
 from gendsl.cli.flags import UsageError, add_format, one_of
-from gendsl.diagnostics.model import Diagnostic, Severity, Sink
+from gendsl.cli.programs import require_program
+from gendsl.diagnostics.model import Diagnostic, GendslError, Severity, Sink
 from gendsl.driver import Analysis, analyse
 from gendsl.options import FRONT_STAGES
 
@@ -80,7 +81,13 @@ def check_all(paths: Sequence[str], format: str) -> int:
 def check_one(path: str) -> Checked:
     started = time.perf_counter()
     sink = Sink()
-    analysis = analyse(path, sink)
+    try:
+        require_program(path)
+        analysis = analyse(path, sink)
+    except GendslError as problem:
+        for diagnostic in problem.diagnostics:
+            sink.report(diagnostic)
+        analysis = Analysis(path)
     return Checked(analysis, sink.sorted(), time.perf_counter() - started)
 
 
@@ -111,6 +118,7 @@ def emit(paths: Sequence[str], stage: str, format: str) -> int:
 
     codes = []
     for path in files(paths):
+        require_program(path)
         sink = Sink()
         text = stage_text(analyse(path, sink, prove=False), stage)
         report(sink.sorted(), format)

@@ -26,11 +26,12 @@ class Divides:
     span: Span
 
     def implies(self, other: Divides) -> bool:
-        """Whether this condition makes `other` superfluous: c*d | e implies d | e."""
-        if self.dividend != other.dividend:
+        """Whether this condition makes `other` superfluous: c*d | e implies d | f*e."""
+        smaller = self.divisor.divide(other.divisor)
+        multiple = other.dividend.divide(self.dividend)
+        if smaller is None or multiple is None:
             return False
-        quotient = self.divisor.divide(other.divisor)
-        return quotient is not None and not quotient.divisibility
+        return not smaller.divisibility and not multiple.divisibility
 
 
 def condition_texts(conditions: Iterable[SizeCondition]) -> list[tuple[str, Span]]:

@@ -1,0 +1,76 @@
+# Two commands for newcomers: `make run` trains a VAE on real digits, `make test` runs the tests.
+# Each does all the set-up on a fresh machine, once, in .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+PROGRAM ?= programs/vae.gml
+ARGS ?=
+
+# Which torch: "default" (the version in constraints.txt, from wherever pip is configured to look),
+# "cuda" (pip's default build, which must have CUDA) or "system" (the one outside of .venv).
+# An environment keeps its choice until another is asked for.
+INSTALLED := $(shell cat $(VENV)/.torch 2>/dev/null)
+TORCH ?= $(or $(INSTALLED),default)
+ifeq ($(filter $(TORCH),default cuda system),)
+$(error TORCH=$(TORCH) is not one of default, cuda, system)
+endif
+ifneq ($(filter-out $(TORCH),$(INSTALLED)),)
+.PHONY: $(STAMP)
+endif
+, := ,
+EXTRAS := $(if $(filter cuda,$(TORCH)),train$(,)cuda$(,)dev,train$(,)dev)
+
+export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 2)
+
+.PHONY: help setup run test bench lint types layers fmt ci clean
+
+help: ## show this text
+	@echo "make run    set up and train $(PROGRAM) into runs/ (PROGRAM=..., ARGS=\"--steps 500\")"
+	@echo "make test   set up and run the tests (ARGS=\"tests/ops -x\")"
+	@echo
+	@echo "make setup  create .venv and install (TORCH=cuda: a CUDA build; TORCH=system: your own)"
+	@echo "make bench  run the benchmarks, write the tables"
+	@echo "make lint   ruff check and format;  make types: mypy --strict;  make layers: import-linter"
+	@echo "make fmt    put shipped programs and Python files into their canonical layout"
+	@echo "make ci     everything that CI runs, in a fresh environment"
+	@echo "make clean  remove .venv and caches (runs/ stays)"
+
+setup: $(STAMP) ## create the environment
+
+$(STAMP): pyproject.toml constraints.txt
+	@bash .ci/setup "$(PYTHON)" "$(VENV)" "$(TORCH)" "$(EXTRAS)"
+	@touch $@
+
+run: $(STAMP)
+	$(BIN)/gendsl run $(PROGRAM) $(ARGS)
+
+test: $(STAMP)
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/gendsl fmt --check stdlib programs
+
+types: $(STAMP)
+	$(BIN)/mypy --strict gendsl backends
+
+layers: $(STAMP)
+	$(BIN)/lint-imports
+
+fmt: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/gendsl fmt stdlib programs
+
+ci:
+	bash .ci/run
+
+clean:
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

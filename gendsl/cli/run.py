@@ -1,0 +1,80 @@
+"""`gendsl run PROGRAM`: reads the flags into `RunOptions` and hands over to `gendsl.run`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gendsl.cli.flags import UsageError, add_format, one_of, setting, whole
+from gendsl.options import STAGES, RunOptions
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "program", nargs="?", metavar="PROGRAM", help="a .gml file, or a shipped program's name"
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--cpu", action="store_true", help="run on the CPU (default)")
+    where.add_argument("--cuda", action="store_true", help="run on an NVIDIA GPU")
+    parser.add_argument("--data", metavar="NAME_OR_PATH", help="data other than the program's own")
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        type=setting,
+        default=[],
+        metavar="NAME=VALUE",
+        help="set a size or hyperparameter; may be given several times",
+    )
+    parser.add_argument("--steps", type=whole(1), metavar="N", help="how many steps to train")
+    parser.add_argument(
+        "--seed", type=whole(0), default=0, metavar="N", help="seed of all randomness (default 0)"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="the run's folder (default runs/PROGRAM)"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the newest checkpoint in the folder"
+    )
+    parser.add_argument(
+        "--raw", action="store_true", help="sample with the trained, not the averaged weights"
+    )
+    parser.add_argument(
+        "--emit",
+        type=one_of(STAGES),
+        metavar="STAGE",
+        help=f"print a stage and stop: {', '.join(STAGES)}",
+    )
+    parser.add_argument(
+        "--allow-refuted", action="store_true", help="train in spite of a refuted claim"
+    )
+    add_format(parser)
+
+
+def execute(args: argparse.Namespace) -> int:
+    if args.program is None:
+        raise UsageError("no program given", "`gendsl run vae`, or a `.gml` file")
+    from gendsl.cli.programs import require_program
+
+    require_program(args.program)
+    from gendsl.run.session import run
+
+    return run(options(args))
+
+
+def options(args: argparse.Namespace) -> RunOptions:
+    """The flags as data."""
+    return RunOptions(
+        program=args.program,
+        device="cuda" if args.cuda else "cpu",
+        data=args.data,
+        settings=tuple(args.settings),
+        steps=args.steps,
+        seed=args.seed,
+        out=args.out,
+        resume=args.resume,
+        emit=args.emit,
+        allow_refuted=args.allow_refuted,
+        raw=args.raw,
+        format=args.format,
+    )
