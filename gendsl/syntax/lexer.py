@@ -188,7 +188,7 @@ class _Lexer:
             elif kind == "SYMBOL":
                 if text in "()[]":
                     self._bracket(text, begin, end)
-                elif text == "<-" and self.tokens[self.first : self.first + 1] != []:
+                elif text == "<-" and len(self.tokens) > self.first:
                     self._arrow(begin, end)
                 else:
                     add(Token(symbols[text], text, begin, end))
@@ -200,8 +200,8 @@ class _Lexer:
                 add(Token(str(kind), text, begin, end))
 
     def _arrow(self, begin: int, end: int) -> None:
-        """`<-` is an arrow in an `update` line; elsewhere `a <-b` compares `a` with `-b`."""
-        if self.tokens[self.first].text == "update":
+        """`update x <- e` has an arrow; elsewhere `a <-b` compares `a` with `-b`."""
+        if self.tokens[self.first].text == "update" and len(self.tokens) - self.first == 2:
             self.tokens.append(Token(self.symbols["<-"], "<-", begin, end))
             return
         self.tokens.append(Token(self.symbols["<"], "<", begin, begin + 1))
