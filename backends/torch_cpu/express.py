@@ -20,11 +20,12 @@ from gendsl.ir.op import Absent, Composite, Inline, Kernel
 from gendsl.ir.plan import Plan
 from gendsl.ops.arithmetic import Add, Div, Maximum, Minimum, Power, StopGrad, StraightThrough
 from gendsl.ops.broadcast import Broadcast
-from gendsl.ops.compare import ToReal, Where, Widen
+from gendsl.ops.compare import Less, ToReal, Where, Widen
 from gendsl.ops.contract import Contract
 from gendsl.ops.leaf import Const, Index, SizeValue, Truth
 from gendsl.ops.select import IndexAffine
 from gendsl.ops.symbolic import Pi
+from gendsl.ops.unary import Relu
 from gendsl.shape.dim import Dim
 from gendsl.shape.tensor_type import Bool, Elem, Fin
 
@@ -144,10 +145,13 @@ class Expressions:
                 raise AssertionError(f"{node.op.name} was not lowered for {TARGET_NAME}")
 
     def _pointwise(self, node: Node, template: str) -> Value:
-        if isinstance(node.op, Add):
-            product = self._add_to_product(node)
-            if product is not None:
-                return Value(product)
+        product = self._layer(node)
+        if product is not None:
+            return Value(product)
+        if isinstance(node.op, Where):
+            slope = self._relu_slope(node)
+            if slope is not None:
+                return Value(slope)
         values = [self.value(source) for source in node.inputs]
         if all(v.number for v in values):
             return Value(self._number(node, [v.text for v in values]), number=True)
@@ -211,8 +215,13 @@ class Expressions:
             yes = self.context.constant(scalar, "scalar") if _literal(yes) else scalar
         return f"torch.where({condition}, {yes}, {no})"
 
-    def _add_to_product(self, node: Node) -> str | None:
-        """`x @ w + b` as one call, where the product is part of this expression."""
+    def _layer(self, node: Node) -> str | None:
+        """`x @ w + b`, or the relu of it, as one call, where all of it is this expression's."""
+        then = "none"
+        if isinstance(node.op, Relu) and node.inputs[0] in self._inside:
+            node, then = node.inputs[0], "relu"
+        if not isinstance(node.op, Add):
+            return None
         for product, bias in (node.inputs, node.inputs[::-1]):
             if product not in self._inside or not isinstance(product.op, Contract):
                 continue
@@ -221,8 +230,20 @@ class Expressions:
             value = self.value(bias)
             if value.number or value.lead != 1 or value.thin != {0}:
                 continue
-            return contraction(self, product, bias=unbracketed(value.text))
+            return contraction(self, product, unbracketed(value.text), then)
         return None
+
+    def _relu_slope(self, node: Node) -> str | None:
+        """`where(0 < y, g, 0)` as torch's own adjoint of relu, which is many times faster."""
+        condition, slope, zero = node.inputs
+        if condition not in self._inside or not isinstance(condition.op, Less):
+            return None
+        low, zero_value = self.value(condition.inputs[0]), self.value(zero)
+        y = condition.inputs[1]
+        numbers = low.number and zero_value.number and not self.value(y).number
+        if not numbers or _as_float(low.text) != 0 or _as_float(zero_value.text) != 0:
+            return None
+        return f"relu_slope({unbracketed(self.whole(y))}, {unbracketed(self.whole(slope))})"
 
 
 # ---- parts -------------------------------------------------------------------------------
@@ -261,6 +282,11 @@ def _binds_tighter(op: str, place: int, operand: str) -> bool:
     if op in _SUMS:
         return operand in _PRODUCTS or (place == 0 and operand in _SUMS)
     return op in _PRODUCTS and place == 0 and operand in _PRODUCTS
+
+
+def _as_float(text: str) -> float | None:
+    """The value of a literal."""
+    return float(text) if _literal(text) and text not in ("True", "False") else None
 
 
 def _literal(text: str) -> bool:

@@ -107,6 +107,28 @@ def conv2d_weight_grad(
     return _backward(g, padded, weight, stride, (False, True, False))[1]
 
 
+def _find(space: str, name: str) -> Callable[..., Tensor] | None:
+    """An operator that only some builds of torch have."""
+    packet = getattr(getattr(torch.ops, space), name, None)
+    return None if packet is None else packet.default
+
+
+_FUSED_LINEAR = _find("mkldnn", "_linear_pointwise")
+
+
+def dense(x: Tensor, w: Tensor, bias: Tensor | None = None, then: str = "none") -> Tensor:
+    """`x @ w + bias` and then "relu" or "none", for large operands: oneDNN where torch has it."""
+    if _FUSED_LINEAR is not None and x.dtype is torch.float32:
+        return _FUSED_LINEAR(x, w.t(), bias, then, [], "")
+    y = torch.mm(x, w) if bias is None else torch.addmm(bias, x, w)
+    return torch.relu(y) if then == "relu" else y
+
+
+def relu_slope(y: Tensor, g: Tensor) -> Tensor:
+    """`g` where y > 0, else 0."""
+    return torch.ops.aten.threshold_backward.default(g, y, 0.0)
+
+
 # ---- optimizers --------------------------------------------------------------------------
 
 
@@ -238,6 +260,8 @@ def namespace(real: torch.dtype) -> dict[str, Any]:
         "torch": torch,
         "REAL": real,
         "num": Numbers(),
+        "dense": dense,
+        "relu_slope": relu_slope,
         "scatter_slice": scatter_slice,
         "gather": gather,
         "scatter_add": scatter_add,

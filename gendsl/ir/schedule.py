@@ -81,15 +81,16 @@ def _ordered(calls: Sequence[Item]) -> list[Item]:
     return order
 
 
-def _usable(group: OptimizerGroup) -> tuple[OptimizerGroup, ...]:
+def _usable(group: OptimizerGroup, made: set[Node]) -> tuple[OptimizerGroup, ...]:
     """The group without parameters that a pass found not to change (their new value is no node of
-    its own); nothing if there is no other."""
+    its own) or whose new values nothing in `made` reads; nothing if there is no other."""
     rows = [
         (name, gradient, before, after)
         for name, gradient, before, after in zip(
             group.parameters, group.gradients, group.before, group.after, strict=True
         )
         if not any(isinstance(n.op, (*LEAVES, *HOST_LEAVES, Broadcast)) for n in after)
+        and made.issuperset(after)
     ]
     if not rows:
         return ()
@@ -126,7 +127,8 @@ def make_plan(
     `fusable` says which optimizer groups the target updates in place; `host` are inputs that are
     known to be numbers."""
     named = names or {}
-    kept = tuple(u for g in groups if fusable(g) for u in _usable(g))
+    made = set(Cut(outputs, ()).nodes)
+    kept = tuple(u for g in groups if fusable(g) for u in _usable(g, made))
     while True:
         cut = Cut(outputs, kept)
         bad = _overwritten_output(cut) | _not_stored(cut)

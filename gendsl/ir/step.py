@@ -10,7 +10,7 @@ a later line sees the updates of the earlier ones.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gendsl.ir.graph import Builder, Node
 
@@ -33,6 +33,24 @@ class OptimizerGroup:
     before: tuple[tuple[Node, ...], ...] = ()
     after: tuple[tuple[Node, ...], ...] = ()
     slots: tuple[str, ...] = ()
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """Every node that the group names."""
+        count = () if self.count is None else (self.count,)
+        rows = (node for row in (*self.before, *self.after) for node in row)
+        return (*self.gradients, self.lr, *count, *rows)
+
+    def mapped(self, where: Mapping[Node, Node]) -> OptimizerGroup:
+        """The group after a pass that took each node to `where[node]`."""
+        return replace(
+            self,
+            lr=where[self.lr],
+            gradients=tuple(where[n] for n in self.gradients),
+            count=None if self.count is None else where[self.count],
+            before=tuple(tuple(where[n] for n in row) for row in self.before),
+            after=tuple(tuple(where[n] for n in row) for row in self.after),
+        )
 
 
 @dataclass(frozen=True)
