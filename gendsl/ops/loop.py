@@ -10,7 +10,7 @@ that is compared and hashed by content; what does not is computed once, outside,
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -61,7 +61,7 @@ class LoopCarry(Placeholder):
     loop: str
     position: int
     shape: tuple[Dim, ...]
-    elem: Elem = Real()
+    elem: Elem = Real()  # noqa: RUF009  (frozen)
 
     def infer(self, inputs: Sequence[NodeType]) -> NodeType:
         count(self, inputs, 0)
@@ -77,7 +77,7 @@ class LoopCapture(Placeholder):
     loop: str
     position: int
     shape: tuple[Dim, ...]
-    elem: Elem = Real()
+    elem: Elem = Real()  # noqa: RUF009  (frozen)
 
     def infer(self, inputs: Sequence[NodeType]) -> NodeType:
         count(self, inputs, 0)
@@ -219,6 +219,21 @@ def loop(
         tuple(placed[node] for node in results),
     )
     return [build.apply(Loop(body, k), *initial, *captured) for k in range(len(initial))]
+
+
+def with_results(body: LoopBody, results: Sequence[Node]) -> LoopBody:
+    """The body with other results: nodes over the leaves of `body.open()`."""
+    opened = body.open()
+    leaves = (opened.index, *opened.carries, *opened.captures)
+    placed = {node: i for i, node in enumerate(leaves)}
+    instructions: list[Instruction] = []
+    for node in postorder(results):
+        if node not in placed:
+            placed[node] = len(leaves) + len(instructions)
+            numbers = tuple(placed[source] for source in node.inputs)
+            instructions.append(Instruction(node.op, numbers))
+    ends = tuple(placed[node] for node in results)
+    return replace(body, instructions=tuple(instructions), results=ends)
 
 
 def _inside(order: Sequence[Node], name: str) -> set[Node]:

@@ -76,9 +76,7 @@ def _pull(build: Builder, node: Node, cotangent: Node) -> Sequence[Node | None]:
     return parts
 
 
-def _inherit(
-    build: Builder, parts: Sequence[Node | None], before: int, *, span_of: Node
-) -> None:
+def _inherit(build: Builder, parts: Sequence[Node | None], before: int, *, span_of: Node) -> None:
     """Nodes made for a gradient point at the place of the node they differentiate."""
     stack = [p for p in parts if p is not None]
     while stack:

@@ -1,0 +1,1 @@
+"""The algebraic rules of `gendsl.passes.simplify`, by the ops they look at."""
