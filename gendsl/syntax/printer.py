@@ -118,6 +118,10 @@ def _in(range_: ast.RangeExpr | None) -> str:
     return f" in {show_range(range_)}" if range_ else ""
 
 
+def _size_param(size: ast.SizeParam) -> str:
+    return f"{'..' if size.spread else ''}{size.name.name}{_value(size.default, SUM)}"
+
+
 def _params(params: Iterable[ast.ParamSig]) -> str:
     return f"({', '.join(map(_param, params))})"
 
@@ -154,8 +158,7 @@ def show_decl(decl: ast.Decl) -> Iterator[str]:
     """The lines of a declaration."""
     match decl:
         case ast.FnDecl(kind, name, sizes, params, result, coupled, body):
-            inner = ", ".join(size.name.name + _value(size.default, SUM) for size in sizes)
-            bracket = f"[{inner}]" if sizes else ""
+            bracket = f"[{', '.join(map(_size_param, sizes))}]" if sizes else ""
             listed = "" if kind == "sampler" and not params else _params(params)
             mark = "coupled " if coupled else ""
             yield f"{mark}{kind} {name.name}{bracket}{listed} -> {_result(result)}:"
