@@ -26,7 +26,7 @@ export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .PHONY: help setup run test bench lint types layers fmt ci clean
 
-help: ## show this text
+help:
 	@echo "make run    set up and train $(PROGRAM) into runs/ (PROGRAM=..., ARGS=\"--steps 500\")"
 	@echo "make test   set up and run the tests (ARGS=\"tests/ops -x\")"
 	@echo
@@ -37,7 +37,8 @@ help: ## show this text
 	@echo "make ci     everything that CI runs, in a fresh environment"
 	@echo "make clean  remove .venv and caches (runs/ stays)"
 
-setup: $(STAMP) ## create the environment
+setup: $(STAMP)
+	@cat $(VENV)/.built
 
 $(STAMP): pyproject.toml constraints.txt
 	@bash .ci/setup "$(PYTHON)" "$(VENV)" "$(TORCH)" "$(EXTRAS)"
