@@ -6,13 +6,16 @@ of the larger one's, with equal sizes. The result holds item positions, never la
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gendsl.core.context import Context, describe
 from gendsl.core.matching import same_size
-from gendsl.core.show import plain, show_type
+from gendsl.core.show import plain, show_axis, show_type
 from gendsl.core.term import Spreadout, Term
 from gendsl.diagnostics.model import Label
 from gendsl.shape.tensor_type import Item, Spread, TensorType
 from gendsl.source.text import Span
+from gendsl.syntax import ast
 
 
 def broadcast_to(term: Term, items: tuple[Item, ...], at: tuple[int, ...]) -> Term:
@@ -23,15 +26,21 @@ def broadcast_to(term: Term, items: tuple[Item, ...], at: tuple[int, ...]) -> Te
     return Spreadout(term, at, type=type_, span=term.span)
 
 
-def align(ctx: Context, terms: tuple[Term, ...], span: Span) -> tuple[Term, ...] | None:
-    """The operands broadcast to common items, or None after an error."""
+def align(
+    ctx: Context, terms: tuple[Term, ...], span: Span, exprs: tuple[ast.Expr, ...] = ()
+) -> tuple[Term, ...] | None:
+    """The operands broadcast to common items, or None after an error; `exprs` are the operands as
+    written, for labels."""
     largest = max(terms, key=lambda t: len(t.type.items))
     target = largest.type.items
+    places_of = {id(t): i for i, t in reversed(list(enumerate(terms)))}
     result: list[Term] = []
     for term in terms:
         places = _places(term.type.items, target)
         if places is None:
-            _report(ctx, term, largest, span)
+            first, second = sorted((term, largest), key=lambda t: places_of[id(t)])
+            written = [exprs[places_of[id(t)]] if exprs else None for t in (first, second)]
+            _report(ctx, first, second, span, written)
             return None
         result.append(broadcast_to(term, target, places))
     return tuple(result)
@@ -49,41 +58,51 @@ def _places(small: tuple[Item, ...], large: tuple[Item, ...]) -> tuple[int, ...]
     return tuple(result)
 
 
-def _report(ctx: Context, a: Term, b: Term, span: Span) -> None:
+def _report(ctx: Context, a: Term, b: Term, span: Span, written: Sequence[ast.Expr | None]) -> None:
     """The mismatch, with the two types and the fix."""
-    names: frozenset[str] = frozenset()
-    for term in (a, b):
-        for item in term.type.items:
-            if not isinstance(item, Spread):
-                names |= item.size.names
-    labels = tuple(
-        Label(t.span, describe(t)) for t in (a, b) if t.span != span and t.span.end > t.span.start
-    )
+    labels = []
+    for term, expr in zip((a, b), written, strict=True):
+        place = expr.span if expr else term.span
+        if place != span and place.end > place.start:
+            labels.append(Label(place, describe(term, expr)))
     ctx.error(
         "E0402",
         f"{show_type(a.type)} and {show_type(b.type)} do not align",
         span,
-        "axes align by label",
-        labels=labels,
+        "" if labels else "axes align by label",
+        labels=tuple(labels),
         help=_fix(a.type, b.type),
     )
 
 
 def _fix(a: TensorType, b: TensorType) -> str:
-    small, large = set(a.labels), set(b.labels)
-    if small == large:
-        order = ", ".join(b.labels)
-        return f"the axes are in another order: `rearrange` one operand to [{plain(order)}]"
-    if small < large:
+    here, there = set(a.labels), set(b.labels)
+    for item in a.items:
+        other = next((i for i in b.items if i.label == item.label), None)
+        if other is not None and not same_size(item, other):
+            name = plain(item.label)
+            return f"their axes `{name}` are of different sizes: {_size(item)} and {_size(other)}"
+    if here == there:
+        source, target = (", ".join(show_axis(i) for i in t.items) for t in (b, a))
+        return f"the axes are in another order: `rearrange y: [{source}] -> [{target}]`"
+    if here < there or there < here:
         return "the labels must appear in the same order in both operands"
-    common = [label for label in a.labels if label in large]
-    sizes_a = [i for i in a.items if i.label not in large]
-    sizes_b = [i for i in b.items if i.label not in small]
-    if len(sizes_a) == len(sizes_b) == 1 and same_size(sizes_a[0], sizes_b[0]):
+    only_a = [i for i in a.items if i.label not in there]
+    only_b = [i for i in b.items if i.label not in here]
+    if len(only_a) == len(only_b) == 1 and same_size(only_a[0], only_b[0]):
         return (
-            f"`{plain(sizes_a[0].label)}` and `{plain(sizes_b[0].label)}` have equal sizes but "
+            f"`{plain(only_a[0].label)}` and `{plain(only_b[0].label)}` have equal sizes but "
             "different labels: give one axis the other's label"
         )
-    if common or not small:
-        return "reduce the extra axis (`mean[...]`), or write the outer product with `expand`"
-    return "write the outer product explicitly with `expand x: [...] -> [...]`"
+    source = ", ".join(show_axis(i) for i in a.items)
+    target = ", ".join(show_axis(i) for i in (*a.items, *only_b))
+    if here & there:
+        return (
+            f"reduce `{plain(only_b[0].label)}` and `{plain(only_a[0].label)}` first, or write all "
+            f"pairs: `expand x: [{source}] -> [{target}]`"
+        )
+    return f"to combine all pairs, write so: `expand x: [{source}] -> [{target}]`"
+
+
+def _size(item: Item) -> str:
+    return f"`{item.label}`" if isinstance(item, Spread) else f"`{plain(item.size)}`"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from gendsl.core.context import CallSyntax, Context, poisoned
 from gendsl.core.ranges import inside
 from gendsl.core.scope import FnEntity
-from gendsl.core.show import show_type
+from gendsl.core.show import counted, range_text, show_range, show_type
 from gendsl.core.term import Flag, FnDef, Formal, Literal, Signature, Term
 from gendsl.diagnostics.model import Label
 from gendsl.diagnostics.suggest import did_you_mean
@@ -40,7 +40,7 @@ def collect(signature: Signature, syntax: CallSyntax, ctx: Context, check: Check
             if formal is None:
                 ctx.error(
                     "E0308",
-                    f"`{signature.name}` takes {len(formals)} arguments",
+                    f"`{signature.name}` takes {counted(len(formals), 'argument')}",
                     arg.span,
                     "one too many",
                     labels=declared(signature),
@@ -61,21 +61,25 @@ def collect(signature: Signature, syntax: CallSyntax, ctx: Context, check: Check
                 result.bad = True
                 continue
         given.add(formal.name)
-        _assign(formal, arg.value, result, ctx, check)
+        _assign(signature.name, formal, arg.value, result, ctx, check)
     for formal in signature.formals:
         if formal.name not in given and not _default(formal, result):
+            if result.bad:  # a misspelt name, reported already, may be this one
+                break
             ctx.error(
                 "E0308",
                 f"`{signature.name}` needs `{formal.name}`",
                 syntax.span,
-                f"`{formal.name}: {show_type(formal.type)}` is missing",
+                f"`{formal.name}: {'net' if formal.net else show_type(formal.type)}` is missing",
                 labels=declared(signature),
             )
             result.bad = True
     return result
 
 
-def _assign(formal: Formal, value: ast.Expr, result: Arguments, ctx: Context, check: Check) -> None:
+def _assign(
+    owner: str, formal: Formal, value: ast.Expr, result: Arguments, ctx: Context, check: Check
+) -> None:
     result.exprs[formal.name] = value
     if formal.net is not None:
         net = _net_argument(formal, value, ctx)
@@ -99,14 +103,13 @@ def _assign(formal: Formal, value: ast.Expr, result: Arguments, ctx: Context, ch
         result.flags[formal.name] = term
     else:
         if formal.type.range is not None and not inside(term.type.range, formal.type.range):
-            have = "no known range" if term.type.range is None else f"range {term.type.range}"
             ctx.error(
                 "E0304",
-                f"`{formal.name}` must lie in {formal.type.range}",
+                f"`{owner}` wants `{formal.name}` in {range_text(formal.type.range)}",
                 value.span,
-                f"{have}",
+                show_range(term.type.range),
                 labels=(Label(formal.span, "declared here"),),
-                help="scale the data in the program, or use `sigmoid` / `clamp`",
+                help="scale or `clamp` it, or declare the range of the value that it comes from",
             )
             result.bad = True
         result.tensors[formal.name] = term

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from gendsl.core.call_arguments import declared
-from gendsl.core.conditions import decide
+from gendsl.core.conditions import condition_text, decide, failure_text, repair
 from gendsl.core.context import CallSyntax, Context
 from gendsl.core.instantiate import sizes_of
 from gendsl.core.matching import Match
 from gendsl.core.program import DimInfo
 from gendsl.core.scope import FnEntity
-from gendsl.core.show import plain
+from gendsl.core.show import counted, plain, show_type
 from gendsl.core.sizes import axis_argument, items
-from gendsl.core.term import AxisArg, Signature
+from gendsl.core.term import AxisArg, FnDef, Signature
 from gendsl.diagnostics.model import Label
 from gendsl.shape.dim import Dim
 from gendsl.source.text import Span
@@ -42,7 +42,7 @@ def bind_brackets(
         if target is None or target in match.dims:
             ctx.error(
                 "E0408",
-                f"`{signature.name}` takes {len(order)} sizes in brackets",
+                f"`{signature.name}` takes {counted(len(order), 'size')} in brackets",
                 part.span,
                 "one too many",
                 labels=declared(signature),
@@ -60,13 +60,18 @@ def complete(signature: Signature, match: Match, ctx: Context, syntax: CallSynta
             match.dims[name] = AxisArg(plain(value), value)
     missing = [plain(n) for n in match.locals if n not in match.dims]
     if missing:
+        bracket = next((plain(n) for n, _ in signature.sizes if n not in match.dims), None)
         ctx.error(
             "E0407",
-            f"`{signature.name}` needs the size `{missing[0]}`",
+            f"`{signature.name}` needs the size `{bracket or missing[0]}`",
             syntax.span,
-            "not given and not solved by the arguments",
+            "not given" if bracket else f"no argument has an axis for `{missing[0]}`",
             labels=declared(signature),
-            help=f"write `{syntax.name}[{missing[0]}](...)`",
+            help=f"write `{syntax.name}[{bracket}](...)`"
+            if bracket
+            else "; ".join(
+                f"`{f.name}` is {show_type(f.type)}" for f in signature.formals if f.type.items
+            ),
         )
         return False
     for spread in signature.spreads:
@@ -108,21 +113,50 @@ def _labels_asserted(signature: Signature, match: Match, ctx: Context, syntax: C
     return True
 
 
-def conditions(
-    signature: Signature, inherited: list[tuple[str, Dim, Dim]], ctx: Context, span: Span
-) -> bool:
+def conditions(target: FnDef | str, sizes: dict[str, Dim], ctx: Context, span: Span) -> bool:
     """Conditions of the callee at these sizes: decided now when constant, else inherited."""
-    for kind, d, e in inherited:
+    for kind, d0, e0, where in target.conditions if isinstance(target, FnDef) else ():
+        d, e = d0.substitute(sizes), e0.substitute(sizes)
         verdict = decide(kind, d, e)
-        if verdict is False:
-            what = (
-                f"{plain(d)} does not divide {plain(e)}" if kind == "divides" else f"{plain(e)} < 1"
-            )
-            ctx.error("E0410", f"a size condition of `{signature.name}` does not hold", span, what)
-            return False
         if verdict is None:
             ctx.body.conditions.append((kind, d, e, span))
+        if verdict is not False:
+            continue
+        assert isinstance(target, FnDef)
+        if kind == "number":
+            _not_a_number(target.name, e0, e, ctx, span)
+        else:
+            labels = (Label(where, f"needs {condition_text(kind, d0, e0)}"),)
+            ctx.error(
+                "E0410",
+                f"`{target.name}` needs {condition_text(kind, d0, e0)}",
+                span,
+                failure_text(kind, d, e),
+                labels=labels if where.end else (),
+                help=repair(kind, d, e),
+            )
+        return False
     return True
+
+
+def _not_a_number(callee: str, formal: Dim, actual: Dim, ctx: Context, span: Span) -> None:
+    ctx.error(
+        "E0415",
+        f"`{callee}` needs a number for `{plain(formal)}`",
+        span,
+        f"`{plain(actual)}` is a size that is bound later",
+        help="strides, kernel sizes and paddings shape the compiled program: write numbers",
+    )
+
+
+def own_conditions(ctx: Context) -> None:
+    """Report the conditions of a body that fail for all sizes."""
+    for kind, d, e, span in ctx.body.conditions:
+        if kind != "number" and decide(kind, d, e) is False:
+            text = failure_text(kind, d, e)
+            ctx.error(
+                "E0410", f"these sizes cannot be: {text}", span, text, help=repair(kind, d, e)
+            )
 
 
 def net_sizes(signature: Signature, sizes: dict[str, Dim], ctx: Context, span: Span) -> bool:

@@ -6,6 +6,7 @@ A body becomes terms: each name stands for the term bound to it last. What only 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from gendsl.core.check_call import call_results
@@ -14,7 +15,7 @@ from gendsl.core.context import CallSyntax, Context, describe, poisoned
 from gendsl.core.distributions import sample
 from gendsl.core.loops import loop
 from gendsl.core.scope import FnEntity, ValueEntity
-from gendsl.core.show import show_type
+from gendsl.core.show import counted, plain, show_kind, show_type
 from gendsl.core.sizes import tensor_type, value_range
 from gendsl.core.term import Choose, Flag, Literal, OwnParam, Poison, ShowDef, Term
 from gendsl.diagnostics.model import Label
@@ -71,9 +72,10 @@ def _statement(stmt: ast.Stmt, ctx: Context, result: BodyResult) -> None:
                 word = stmt.verb if isinstance(stmt, ast.Optimize) else word
                 ctx.error(
                     "E0505",
-                    f"`{word}` belongs into an objective",
+                    f"`{word}` stands only in objectives",
                     stmt.span,
-                    f"this is a {ctx.body.kind}",
+                    f"this is in {show_kind(ctx.body.kind)}",
+                    help="move it to the objective that uses this, under `term` or `minimize`",
                 )
                 return
             _objective_part(stmt, ctx, result.parts)
@@ -94,7 +96,6 @@ def bind(target: ast.Ident, value: Term, ctx: Context) -> None:
             labels=(Label(span, "declared here"),) if span else (),
             help="choose another name",
         )
-        return
     ctx.body.values[target.name] = value
     ctx.body.value_spans[target.name] = target.span
 
@@ -112,8 +113,8 @@ def _assign(stmt: ast.Assign, ctx: Context) -> None:
         ctx.error(
             "E0307",
             f"{len(stmt.targets)} names for one value",
-            stmt.span,
-            "only calls have several",
+            stmt.targets[0].span.to(stmt.targets[-1].span),
+            "only calls have several results",
         )
         _poison(stmt.targets, ctx)
         return
@@ -127,23 +128,30 @@ def _assign(stmt: ast.Assign, ctx: Context) -> None:
     if len(names) != len(targets):
         ctx.error(
             "E0307",
-            f"`{syntax.name}` has {len(names)} result{'s' * (len(names) != 1)}",
-            stmt.span,
+            f"`{syntax.name}` has {counted(len(names), 'result')}",
+            stmt.targets[0].span.to(stmt.targets[-1].span),
             f"{len(targets)} names",
-            help=f"results: {', '.join(n or 'one' for n in names)}",
+            help=f"write `{', '.join(n or 'y' for n in names)} = {syntax.name}(...)`",
         )
         _poison(stmt.targets, ctx)
         return
-    for at, (target, (_, value_term)) in enumerate(zip(stmt.targets, results, strict=True)):
-        if target.name in names and names[at] != target.name:
-            ctx.error(
-                "E0312",
-                f"the results of `{syntax.name}` are {', '.join(names)}, in this order",
-                target.span,
-                f"this is `{names[at]}`",
-                help="swap the names",
-            )
+    _in_order(syntax.name, stmt.targets, names, ctx)
+    for target, (_, value_term) in zip(stmt.targets, results, strict=True):
         bind(target, value_term, ctx)
+
+
+def _in_order(callee: str, targets: tuple[ast.Ident, ...], names: list[str], ctx: Context) -> None:
+    """Results are taken by place; a name of another place is a mistake."""
+    wrong = [(t, n) for t, n in zip(targets, names, strict=True) if t.name != n and t.name in names]
+    if wrong:
+        target, name = wrong[0]
+        ctx.error(
+            "E0312",
+            f"the results of `{callee}` come in the order {', '.join(names)}",
+            target.span,
+            f"this is `{name}`",
+            help=f"write `{', '.join(names)} = {callee}(...)`",
+        )
 
 
 def _poison(targets: tuple[ast.Ident, ...], ctx: Context) -> None:
@@ -184,7 +192,7 @@ def _draw(stmt: ast.DrawStmt, ctx: Context) -> None:
     if not body.may_draw:
         ctx.error(
             "E0502",
-            f"a {body.kind} does not draw",
+            f"{show_kind(body.kind)} does not draw",
             stmt.span,
             "a draw",
             help="declare it as `kernel`, or draw in the objective and pass the noise",
@@ -195,6 +203,7 @@ def _draw(stmt: ast.DrawStmt, ctx: Context) -> None:
             f"two draws are named `{stmt.target.name}`",
             stmt.target.span,
             "again",
+            labels=_first(stmt.target, ctx),
             help="give each draw a name of its own",
         )
     body.draws.add(stmt.target.name)
@@ -207,12 +216,18 @@ def _draw(stmt: ast.DrawStmt, ctx: Context) -> None:
     bind(stmt.target, value, ctx)
 
 
+def _first(name: ast.Ident, ctx: Context) -> tuple[Label, ...]:
+    """Where the name was bound before."""
+    span = ctx.body.value_spans.get(name.name)
+    return (Label(span, "first here"),) if span else ()
+
+
 def _own_param(stmt: ast.ParamDecl, ctx: Context) -> None:
     body = ctx.body
     if not body.may_own_parameters:
         ctx.error(
             "E0501",
-            f"a {body.kind} owns no parameters",
+            f"{show_kind(body.kind)} owns no parameters",
             stmt.span,
             "a parameter",
             help="declare it in a layer or net, or at the top level",
@@ -261,16 +276,18 @@ def initial(name: str, type_: TensorType, init: ast.Expr | None, ctx: Context) -
 
 def _if(stmt: ast.If, ctx: Context, result: BodyResult) -> None:
     condition = term(stmt.condition, ctx)
-    if isinstance(condition, Poison):
-        return
     if not isinstance(condition, Flag):
-        ctx.error(
-            "E0309",
-            "`if` is for static flags",
-            stmt.condition.span,
-            describe(condition),
-            help="choose by value with `where(condition, a, b)`",
-        )
+        if not isinstance(condition, Poison):
+            ctx.error(
+                "E0309",
+                "`if` chooses by a static flag",
+                stmt.condition.span,
+                f"{describe(condition)}, known only when the program runs",
+                help="choose by value with `where(condition, a, b)`",
+            )
+        _poison(tuple(_assigned((*stmt.then, *stmt.otherwise))), ctx)
+        if any(isinstance(s, ast.Return) for s in stmt.then):
+            result.returned = Poison(span=stmt.span)
         return
     before = dict(ctx.body.values)
     branches: list[dict[str, Term]] = []
@@ -291,6 +308,20 @@ def _if(stmt: ast.If, ctx: Context, result: BodyResult) -> None:
         result.returned = _choose(condition, first, second, stmt.span, ctx)
     elif first is not None or second is not None:
         ctx.error("E0512", "both branches return, or neither", stmt.span, "one returns")
+
+
+def _assigned(body: tuple[ast.Stmt, ...]) -> Iterator[ast.Ident]:
+    """The names that statements bind."""
+    for stmt in body:
+        match stmt:
+            case ast.Assign(targets=targets):
+                yield from targets
+            case ast.DrawStmt(target=target) | ast.TermStmt(target=target):
+                yield target
+            case ast.If(then=then, otherwise=otherwise):
+                yield from _assigned((*then, *otherwise))
+            case _:
+                pass
 
 
 def _choose(flag: Flag, a: Term, b: Term, span: Span, ctx: Context) -> Term:
@@ -321,9 +352,18 @@ def _objective_part(
     match stmt:
         case ast.TermStmt(target=target):
             if target.name in parts.terms:
-                ctx.error("E0511", f"two terms are named `{target.name}`", target.span, "again")
+                ctx.error(
+                    "E0511",
+                    f"two terms are named `{target.name}`",
+                    target.span,
+                    "again",
+                    labels=_first(target, ctx),
+                    help="terms are logged by name: choose another",
+                )
             if _scalar(value, f"the term `{target.name}`", ctx):
                 parts.terms[target.name] = value
+            else:
+                value = Poison(span=value.span)
             bind(target, value, ctx)
         case ast.Optimize(verb=verb):
             if parts.loss is not None:
@@ -349,7 +389,7 @@ def _scalar(value: Term, what: str, ctx: Context) -> bool:
     if poisoned(value):
         return False
     if value.type.items:
-        labels = ", ".join(str(i.label) for i in value.type.items)
+        labels = ", ".join(plain(i.label) for i in value.type.items)
         ctx.error(
             "E0510",
             f"{what} must be a scalar",

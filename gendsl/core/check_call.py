@@ -10,8 +10,10 @@ from gendsl.core.call_sizes import bind_brackets, complete, conditions, net_size
 from gendsl.core.context import CallSyntax, Context, describe, poisoned
 from gendsl.core.instantiate import instantiate, repeated_label, sizes_of
 from gendsl.core.matching import Match, positions
+from gendsl.core.ranges import inside
 from gendsl.core.scope import FnEntity
-from gendsl.core.show import plain, show_type
+from gendsl.core.show import plain, show_axis, show_kind, show_type
+from gendsl.core.sizes import is_size, size
 from gendsl.core.term import (
     CallResult,
     FnDef,
@@ -21,13 +23,14 @@ from gendsl.core.term import (
     Literal,
     Poison,
     Signature,
+    SizeTerm,
     Spreadout,
     Term,
 )
 from gendsl.diagnostics.model import Label
 from gendsl.diagnostics.suggest import did_you_mean
-from gendsl.shape.dim import Dim
-from gendsl.shape.tensor_type import Fin, Item, Spread, TensorType
+from gendsl.shape.dim import ONE, Dim
+from gendsl.shape.tensor_type import Axis, Fin, Item, Spread, TensorType
 from gendsl.source.text import Span
 from gendsl.syntax import ast
 
@@ -44,7 +47,7 @@ def call(syntax: CallSyntax, callee: Span, ctx: Context, check: Check) -> Term:
             f"`{syntax.name}` has {len(results)} results: {names}",
             syntax.span,
             "one value is wanted here",
-            help="bind them first: `a, b = f(...)`",
+            help=f"bind them first: `{', '.join(n for n, _ in results)} = {syntax.name}(...)`",
         )
     return results[0][1]
 
@@ -96,16 +99,7 @@ def _resolve(syntax: CallSyntax, callee: Span, ctx: Context) -> _Resolved | None
         name = base.name
     entity = body.module.entities.get(name)
     if not isinstance(entity, FnEntity):
-        known = [n for n, e in body.module.entities.items() if isinstance(e, FnEntity)]
-        from gendsl.core.builtins import BUILTINS
-
-        ctx.error(
-            "E0203" if entity is None and name not in body.values else "E0303",
-            f"unknown function `{name}`" if entity is None else f"`{name}` cannot be called",
-            callee,
-            "not in scope" if entity is None else "not a function",
-            help=did_you_mean(name, [*known, *BUILTINS]),
-        )
+        _not_a_function(name, callee, ctx)
         return None
     if not _may_call(entity, ctx, callee):
         return None
@@ -114,8 +108,25 @@ def _resolve(syntax: CallSyntax, callee: Span, ctx: Context) -> _Resolved | None
         return None
     instance = None
     if entity.decl.kind == "layer":
-        instance = syntax.name if bound is not None else _claim_instance(ctx, syntax)
+        instance = syntax.name if bound is not None else _claim_instance(ctx, callee)
     return definition.signature, definition, bracket, instance
+
+
+def _not_a_function(name: str, callee: Span, ctx: Context) -> None:
+    from gendsl.core.builtins import BUILTINS
+
+    body = ctx.body
+    if name in body.module.broken and name not in body.values:
+        return
+    if name in body.values or name in body.module.entities:
+        value = body.values.get(name)
+        if not isinstance(value, Poison):
+            help = f"`{name}[...]` looks up entries" if value and value.type.items else None
+            ctx.error("E0303", f"`{name}` cannot be called", callee, "not a function", help=help)
+        return
+    known = [n for n, e in body.module.entities.items() if isinstance(e, FnEntity)]
+    guess = did_you_mean(name, [*known, *BUILTINS])
+    ctx.error("E0203", f"unknown function `{name}`", callee, "not in scope", help=guess)
 
 
 def _may_call(entity: FnEntity, ctx: Context, span: Span) -> bool:
@@ -125,14 +136,14 @@ def _may_call(entity: FnEntity, ctx: Context, span: Span) -> bool:
             "E0501",
             f"`{entity.decl.name.name}` is a layer: only nets and layers own parameters",
             span,
-            f"called in a {body.kind}",
+            f"called in {show_kind(body.kind)}",
             help="put the call into a `net` and call that",
         )
         return False
     if kind == "kernel" and not (body.may_draw or body.kind == "claims"):
         ctx.error(
             "E0502",
-            f"`{entity.decl.name.name}` may draw: a {body.kind} may not call it",
+            f"`{entity.decl.name.name}` may draw: {show_kind(body.kind)} may not call it",
             span,
             "a kernel",
             help="declare the caller as `kernel`",
@@ -144,20 +155,20 @@ def _may_call(entity: FnEntity, ctx: Context, span: Span) -> bool:
     return True
 
 
-def _claim_instance(ctx: Context, syntax: CallSyntax) -> str:
+def _claim_instance(ctx: Context, callee: Span) -> str:
     """The name of an anonymous layer call's parameters; reports a collision."""
     name = ctx.body.binding
     earlier = ctx.body.used_instances.get(name)
-    if earlier is not None and earlier != syntax.span:
+    if earlier is not None and earlier != callee:
         ctx.error(
             "E0204",
             f"two layers of `{ctx.body.owner}` would both be named `{name}`",
-            syntax.span,
-            f"also `{name}`",
-            labels=(Label(earlier, "first here"),),
+            callee,
+            f"`{name}` again",
+            labels=(Label(earlier, f"`{name}` first here"),),
             help="bind each to a name of its own, or share one: `block = dense[O]`",
         )
-    ctx.body.used_instances[name] = syntax.span
+    ctx.body.used_instances[name] = callee
     return name
 
 
@@ -182,18 +193,13 @@ def _invoke(
             if f.name in arguments.tensors
         }
         types = [instantiate(t, match.dims, match.spreads) for t in _results(target, signature)]
-        inherited = [
-            (kind, d.substitute(sizes), e.substitute(sizes))
-            for kind, d, e, _ in (target.conditions if isinstance(target, FnDef) else ())
-        ]
+        allowed = conditions(target, sizes, ctx, syntax.span)
     except ValueError as problem:
         ctx.error(
             "E0404", f"a size of `{signature.name}` has no exact value", syntax.span, plain(problem)
         )
         return None
-    if not conditions(signature, inherited, ctx, syntax.span) or not net_sizes(
-        signature, sizes, ctx, syntax.span
-    ):
+    if not allowed or not net_sizes(signature, sizes, ctx, syntax.span):
         return None
     for type_ in types:
         label = repeated_label(type_.items)
@@ -278,40 +284,55 @@ def _report(
         formal = next(f for f in signature.formals if f.name == problem.formal)
         term = arguments.tensors[problem.formal]
         expr = arguments.exprs.get(problem.formal)
+        labels = ctx.program.size_places(problem.names)
+        if problem.other in arguments.tensors and problem.other in arguments.exprs:
+            other = arguments.exprs[problem.other]
+            labels += (Label(other.span, describe(arguments.tensors[problem.other], other)),)
         ctx.error(
             "E0401",
             f"`{signature.name}` wants {formal.name}: {show_type(formal.type)}, "
             f"got {show_type(term.type)}",
             expr.span if expr else syntax.span,
             f"{describe(term, expr)}: {problem.reason}",
-            labels=ctx.program.size_places(problem.names),
+            labels=labels,
             help=_candidates(formal, match, term, ctx),
         )
 
 
 def _candidates(formal: Formal, match: Match, found: Term, ctx: Context) -> str | None:
-    """Names in scope that would fit, or a transposition."""
-    fitting: list[str] = []
-    for name, value in ctx.body.values.items():
+    """Names in scope that would fit, a transposition, or a missing axis of size 1."""
+
+    def fits(type_: TensorType) -> bool:
         trial = Match(match.locals, dict(match.dims))
-        trial.add(formal.name, formal.type, value.type)
+        trial.add(formal.name, formal.type, type_)
         trial.finish()
-        if value.type.items and not trial.problems and not isinstance(value, Poison):
-            fitting.append(f"`{name}`")
-    if fitting:
-        verb = "fits" if len(fitting) == 1 else "fit"
-        return f"{', '.join(fitting[-3:])} {verb} here"
+        return not trial.problems
+
     items_ = found.type.items
     if len(items_) > 1:
         swapped = TensorType((*items_[:-2], items_[-1], items_[-2]), found.type.elem)
-        trial = Match(match.locals, dict(match.dims))
-        trial.add(formal.name, formal.type, swapped)
-        trial.finish()
-        if not trial.problems:
-            source = ", ".join(plain(i) for i in items_)
-            target = ", ".join(plain(i) for i in swapped.items)
+        if fits(swapped):
+            source = ", ".join(show_axis(i) for i in items_)
+            target = ", ".join(show_axis(i) for i in swapped.items)
             return f"transpose it: `rearrange x: [{source}] -> [{target}]`"
-    return None
+    column = (*items_, Axis("1", ONE))
+    if items_ and fits(TensorType(column, found.type.elem)):
+        source = ", ".join(show_axis(i) for i in items_)
+        return f"it lacks an axis of size 1: `expand x: [{source}] -> [{source}, 1]`"
+    fitting = [
+        name
+        for name, value in ctx.body.values.items()
+        if value.type.items
+        and not isinstance(value, Poison)
+        and fits(value.type)
+        and (formal.type.range is None or inside(value.type.range, formal.type.range))
+    ]
+    if formal.name in fitting:
+        fitting = [formal.name]
+    if not fitting:
+        return None
+    verb = "fits" if len(fitting) == 1 else "fit"
+    return f"{', '.join(f'`{n}`' for n in fitting[-3:])} {verb} here"
 
 
 # ---- indexing ----------------------------------------------------------------------------
@@ -334,10 +355,13 @@ def indexing(expr: ast.Bracket, ctx: Context, check: Check) -> Term:
     if not isinstance(index.type.elem, Fin) or index.type.elem.bound != axis.size:
         return ctx.error(
             "E0311",
-            f"an index of fin[{plain(axis.size)}] is wanted",
+            f"the axis `{plain(axis.label)}` wants an index of fin[{plain(axis.size)}]",
             syntax.span,
             describe(index, syntax),
-            help="`widen(k)` embeds an index in a larger bound by one",
+            labels=(Label(expr.base.span, describe(table, expr.base)),),
+            help="`widen(k)` is `k` as an index of a bound larger by one"
+            if isinstance(index.type.elem, Fin) and index.type.elem.bound + 1 == axis.size
+            else None,
         )
     rest = (*index.type.items, *table.type.items[1:])
     if repeated_label(rest) is not None:
@@ -355,18 +379,23 @@ def _index_term(syntax: ast.Expr, bound: Dim, ctx: Context, check: Check) -> Ter
     from gendsl.core.check_expr import as_index_like
     from gendsl.core.conditions import decide
 
-    index = check(syntax, ctx)
+    index: Term
+    if is_size(syntax, ctx.body):
+        dim = size(syntax, ctx.body, ctx.sink)
+        if dim is None:
+            return Poison(span=syntax.span)
+        index = SizeTerm(dim, span=syntax.span)
+    else:
+        index = check(syntax, ctx)
     index = as_index_like(index, Literal(Fraction(0), type=TensorType(elem=Fin(bound))))
-    from gendsl.core.term import SizeTerm
-
     if isinstance(index, SizeTerm) and isinstance(index.type.elem, Fin):
         verdict = decide("positive", Dim.of(1), bound - index.dim)
         if verdict is False:
             return ctx.error(
                 "E0311",
-                f"index {plain(index.dim)} is not below {plain(bound)}",
+                f"the index {plain(index.dim)} is out of range",
                 syntax.span,
-                "out of range",
+                f"the axis has {plain(bound)} entries, the last is {plain(bound - 1)}",
             )
         if verdict is None:
             ctx.body.conditions.append(("positive", Dim.of(1), bound - index.dim, syntax.span))

@@ -122,8 +122,17 @@ def _with(expr: ast.With, value: Term, bindings: tuple[ast.Arg, ...], ctx: Conte
         if not (isinstance(entity, ValueEntity) and entity.kind == "hyper") and not isinstance(
             bound, Bound
         ):
+            names = [
+                n
+                for n, e in ctx.body.module.entities.items()
+                if isinstance(e, ValueEntity) and e.kind == "hyper"
+            ]
             return ctx.error(
-                "E0601", f"`{name}` is not a hyperparameter", binding.span, "cannot be replaced"
+                "E0601",
+                f"`{name}` is not a hyperparameter",
+                binding.name.span if binding.name else binding.span,
+                "cannot be replaced",
+                help=did_you_mean(name, names) or f"assume it instead: `given {name} == ...: ...`",
             )
         replaced[name] = claim_term(binding.value, ctx)
     if poisoned(value, *replaced.values()):
@@ -147,7 +156,8 @@ def _expectation(
                 f"`{item.size.name}` is not a draw here",
                 item.span,
                 "not drawn",
-                help=did_you_mean(item.size.name, sorted(ctx.body.draws)),
+                help=did_you_mean(item.size.name, ctx.body.draws)
+                or f"drawn here: {', '.join(sorted(ctx.body.draws)) or 'nothing'}",
             )
         names.append(item.size.name)
     if poisoned(value):
@@ -224,7 +234,13 @@ def _mentions(expr: ast.Expr, name: str) -> bool:
 def _gradients(expr: ast.Compare, ctx: Context, parts: Parts) -> Make | None:
     """`grad(a, g) == 0`, `grad(a, g) == beta * grad(b, g) + grad(c, g)`."""
     if expr.op != "==":
-        ctx.error("E0604", "gradients are compared with `==`", expr.span, "not an equality")
+        ctx.error(
+            "E0604",
+            "gradients are compared with `==`",
+            expr.span,
+            f"`{expr.op}`",
+            help="gradients are tensors of the group's shapes; `grad(a, g) == 0` says all are zero",
+        )
         return None
     left, right = _summands(expr.left, ctx, parts), _summands(expr.right, ctx, parts)
     if left is None or right is None:
@@ -279,14 +295,25 @@ def grad_call(call: ast.Call, ctx: Context, parts: Parts) -> tuple[int, str] | N
             "E0206",
             f"`{group.name}` is not a parameter group",
             group.span,
-            "a net or a free parameter",
+            "a net or a free parameter is wanted",
+            help=did_you_mean(group.name, _groups(ctx)) or f"groups: {', '.join(_groups(ctx))}",
         )
         return None
     value = claim_term(call.args[0].value, ctx)
     if not poisoned(value) and value.type.items:
-        ctx.error("E0604", "the gradient of a scalar is wanted", call.args[0].span, describe(value))
+        ctx.error(
+            "E0604",
+            "the gradient of a scalar is wanted",
+            call.args[0].span,
+            describe(value, call.args[0].value),
+            help="name a term of the objective, or reduce the value: `mean[..](...)`",
+        )
         return None
     return parts.slot(value), group.name
+
+
+def _groups(ctx: Context) -> list[str]:
+    return [n for n in ctx.body.module.entities if is_group(n, ctx)]
 
 
 def is_group(name: str, ctx: Context) -> bool:
@@ -319,6 +346,7 @@ def _lipschitz(expr: ast.Compare, ctx: Context, parts: Parts) -> Make | None:
             f"`{names[-2]}` is not a bound variable of the claim",
             call.args[1].span,
             "not bound",
+            help=f"state it in claims about a function: `claims f({names[-2]}):`",
         )
         return None
     body, at = parts.slot(claim_term(call.args[0].value, ctx)), parts.slot(variable)
@@ -405,8 +433,13 @@ def _simple(body: ast.ClaimBody, ctx: Context, parts: Parts) -> Make | None:
             slot = parts.slot(claim_term(value, ctx))
             info = ctx.body.module.entities.get(axis.name)
             if not isinstance(info, DimInfo) or info.kind != "batch":
+                batches = [f"`{d.name}`" for d in ctx.body.module.dims() if d.kind == "batch"]
                 ctx.error(
-                    "E0606", f"`{axis.name}` is not a batch axis", axis.span, "not a batch axis"
+                    "E0606",
+                    f"`{axis.name}` does not count examples",
+                    axis.span,
+                    "not a batch axis",
+                    help=f"write {batches[0]}" if batches else "declare `batch B`",
                 )
                 return None
             return lambda n: lowered.Separable(n[slot], axis.name)
@@ -519,6 +552,7 @@ def _iterate(call: ast.Call, spec: ast.Expr, ctx: Context, parts: Parts) -> Make
             "`iterate(step, x, t)` is wanted",
             call.span,
             "a kernel, a value, a bound index",
+            help="`for all t in 0..T: iterate(step, x, t) has law ...`",
         )
         return None
     start, count = claim_term(values[1], ctx), ctx.body.values.get(values[2].name)
@@ -556,6 +590,19 @@ def _iterate(call: ast.Call, spec: ast.Expr, ctx: Context, parts: Parts) -> Make
 def _bounds(body: ast.Bounds, ctx: Context, parts: Parts) -> Make | None:
     """`e bounds nll(x) under z: PRIOR, x given z: LIKELIHOOD, posterior LAW`."""
     target_expr = body.target
+    match target_expr:
+        case ast.Call(callee=ast.Name(name="nll"), args=(ast.Arg(name=None, value=inner),)):
+            target_expr = inner
+        case _:
+            ctx.error(
+                "E0608",
+                "a bound is on `nll(x)`",
+                target_expr.span,
+                "the negative log-likelihood of data is wanted",
+                help="write `... bounds nll(x) under z: ..., x given z: ..., posterior ...`",
+            )
+            parts.failed = True
+            return None
     latent = ctx.body.values.get(body.prior.variable.name)
     target = term(target_expr, ctx)
     batch = _batch(ctx, body.span)
@@ -565,7 +612,9 @@ def _bounds(body: ast.Bounds, ctx: Context, parts: Parts) -> Make | None:
                 "E0608",
                 f"`{body.prior.variable.name}` is not a value of the objective",
                 body.prior.variable.span,
-                "the latent",
+                "the latent variable",
+                help=did_you_mean(body.prior.variable.name, ctx.body.values)
+                or f"drawn here: {', '.join(sorted(ctx.body.draws)) or 'nothing'}",
             )
         parts.failed = True
         return None

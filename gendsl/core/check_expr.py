@@ -11,14 +11,15 @@ from fractions import Fraction
 from gendsl.core.align import align
 from gendsl.core.builtins import BUILTINS
 from gendsl.core.check_call import call, indexing
-from gendsl.core.context import CallSyntax, Context, describe, make_op, poisoned
+from gendsl.core.context import CallSyntax, Context, as_real, describe, make_op, poisoned
 from gendsl.core.program import DimInfo
 from gendsl.core.ranges import pointwise as range_of
 from gendsl.core.rearrange import expand, rearrange
 from gendsl.core.scope import FnEntity, ObjectiveEntity, ValueEntity
-from gendsl.core.show import show_type
+from gendsl.core.show import show_kind, show_type
 from gendsl.core.sizes import constant
-from gendsl.core.term import Apply, Flag, GlobalTerm, Literal, SizeTerm, Term
+from gendsl.core.term import Apply, Flag, GlobalTerm, Literal, Poison, SizeTerm, Term
+from gendsl.diagnostics.model import Label
 from gendsl.diagnostics.suggest import did_you_mean
 from gendsl.shape.dim import Dim
 from gendsl.shape.tensor_type import Bool, Fin, Range, Real, TensorType
@@ -93,10 +94,11 @@ def name(expr: ast.Name, ctx: Context) -> Term:
             if kind == "data" and body.kind not in ("objective", "claims"):
                 return ctx.error(
                     "E0506",
-                    f"`{expr.name}` is data: a {body.kind} does not see it",
+                    f"`{expr.name}` is data: {show_kind(body.kind)} does not see it",
                     expr.span,
-                    "data",
-                    help="pass it as an argument; only objectives see data",
+                    "only objectives and their claims see data",
+                    labels=(Label(entity.span, "declared here"),),
+                    help=_without_data(body.kind),
                 )
             return GlobalTerm(kind, expr.name, type=entity.type, span=expr.span)
         case FnEntity(decl=decl):
@@ -111,8 +113,16 @@ def name(expr: ast.Name, ctx: Context) -> Term:
             return _unknown(expr, ctx)
 
 
+def _without_data(kind: str) -> str:
+    if kind == "sampler":
+        return "a sampler makes examples from draws; reconstructions are shown by the objective"
+    return "make it a parameter, and pass the data from the objective"
+
+
 def _unknown(expr: ast.Name, ctx: Context) -> Term:
     body = ctx.body
+    if expr.name in body.module.broken:
+        return Poison(span=expr.span)
     if expr.name in BUILTINS or expr.name in body.instances:
         return ctx.error("E0303", f"`{expr.name}` is a function, not a value", expr.span, "call it")
     known = [*body.values, *body.sizes, *body.module.entities, *BUILTINS]
@@ -128,22 +138,19 @@ def _unknown(expr: ast.Name, ctx: Context) -> Term:
 def real_op(op_name: str, args: tuple[Term, ...], ctx: Context, expr: ast.Expr) -> Term:
     """A pointwise op on reals, with alignment."""
     if poisoned(*args):
-        return ctx_poison(args, expr)
-    for arg in args:
+        return Poison(span=expr.span)
+    for arg, written in zip(args, operands(expr), strict=True):
         if not isinstance(arg.type.elem, Real):
-            fix = (
-                "`index(t)` turns an index into a real" if isinstance(arg.type.elem, Fin) else None
-            )
             return ctx.error(
                 "E0301",
                 f"arithmetic wants reals, got {show_type(arg.type)}",
-                expr.span,
-                describe(arg),
-                help=fix,
+                written.span,
+                describe(arg, written),
+                help=as_real(arg.type.elem),
             )
-    aligned = align(ctx, args, expr.span)
+    aligned = align(ctx, args, expr.span, operands(expr))
     if aligned is None:
-        return ctx_poison(args, expr, force=True)
+        return Poison(span=expr.span)
     op = make_op(op_name)
     bounds = range_of(op, [a.type.range for a in aligned])
     return Apply(
@@ -151,22 +158,28 @@ def real_op(op_name: str, args: tuple[Term, ...], ctx: Context, expr: ast.Expr) 
     )
 
 
-def ctx_poison(args: tuple[Term, ...], expr: ast.Expr, force: bool = False) -> Term:
-    from gendsl.core.term import Poison
-
-    assert force or poisoned(*args)
-    return Poison(span=expr.span)
+def operands(expr: ast.Expr) -> tuple[ast.Expr, ...]:
+    """The operands of an operator, as written."""
+    match expr:
+        case ast.Binary(left=left, right=right) | ast.Compare(left=left, right=right):
+            return (left, right)
+        case ast.Unary(operand=operand):
+            return (operand,)
+        case _:
+            return ()
 
 
 def logic(op_name: str, args: tuple[Term, ...], ctx: Context, expr: ast.Expr) -> Term:
     if poisoned(*args):
-        return ctx_poison(args, expr)
-    for arg in args:
+        return Poison(span=expr.span)
+    for arg, written in zip(args, operands(expr), strict=True):
         if not isinstance(arg.type.elem, Bool):
-            return ctx.error("E0301", f"`{op_name}` wants Booleans", arg.span, describe(arg))
-    aligned = align(ctx, args, expr.span)
+            return ctx.error(
+                "E0301", f"`{op_name}` wants Booleans", written.span, describe(arg, written)
+            )
+    aligned = align(ctx, args, expr.span, operands(expr))
     if aligned is None:
-        return ctx_poison(args, expr, force=True)
+        return Poison(span=expr.span)
     type_ = TensorType(aligned[0].type.items, Bool())
     return Apply(make_op(op_name), aligned, type=type_, span=expr.span)
 
@@ -194,8 +207,9 @@ def power(base: Term, exponent: ast.Expr, ctx: Context, expr: ast.Expr) -> Term:
 def comparison(expr: ast.Compare, ctx: Context) -> Term:
     """`a < b` as a Boolean tensor; indices compare with indices and with sizes."""
     left, right = term(expr.left, ctx), term(expr.right, ctx)
+    written = operands(expr)
     if poisoned(left, right):
-        return ctx_poison((left, right), expr)
+        return Poison(span=expr.span)
     left, right = as_index_like(left, right), as_index_like(right, left)
     kinds = {type(left.type.elem), type(right.type.elem)}
     if len(kinds) > 1 or (kinds == {Bool} and expr.op not in ("==", "!=")):
@@ -206,10 +220,10 @@ def comparison(expr: ast.Compare, ctx: Context) -> Term:
             "different kinds of values",
         )
     if expr.op in (">", ">="):
-        left, right = right, left
-    aligned = align(ctx, (left, right), expr.span)
+        left, right, written = right, left, written[::-1]
+    aligned = align(ctx, (left, right), expr.span, written)
     if aligned is None:
-        return ctx_poison((left, right), expr, force=True)
+        return Poison(span=expr.span)
     op = make_op(_COMPARISON[{">": "<", ">=": "<="}.get(expr.op, expr.op)])
     return Apply(op, aligned, type=TensorType(aligned[0].type.items, Bool()), span=expr.span)
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from gendsl.core.call_sizes import own_conditions
 from gendsl.core.check_body import BodyResult, statements
 from gendsl.core.context import Context, Definitions, describe
 from gendsl.core.matching import same_size
 from gendsl.core.program import DimInfo
 from gendsl.core.ranges import inside
 from gendsl.core.scope import Body, FnEntity, ValueEntity
-from gendsl.core.show import plain, show_type
+from gendsl.core.show import range_text, show_range, show_type
 from gendsl.core.sizes import constant, size, tensor_type
 from gendsl.core.term import Flag, FnDef, Formal, Literal, Local, Poison, Signature, Spreadout, Term
 from gendsl.diagnostics.model import Label, Sink
+from gendsl.diagnostics.suggest import nearest
 from gendsl.shape.dim import Dim
-from gendsl.shape.tensor_type import Real, Spread, TensorType
+from gendsl.shape.tensor_type import Range, Real, Spread, TensorType
 from gendsl.syntax import ast
 
 
@@ -33,6 +35,8 @@ def signature(entity: FnEntity, sink: Sink) -> tuple[Signature, Body] | None:
     sizes, bracket_spread = _size_parameters(decl, body, sink)
     formals = tuple(f for p in decl.params if (f := _formal(p, body, sink)) is not None)
     body.open_sizes = False
+    if len(sink.sorted()) > errors_before:
+        return None  # the results may use sizes that a broken parameter would introduce
     results = tuple(t for r in decl.result.types if (t := tensor_type(r, body, sink)) is not None)
     if sink.error_count > errors_before or len(results) != len(decl.result.types):
         return None
@@ -160,6 +164,7 @@ def definition(
     before = sink.error_count
     result = BodyResult()
     statements(entity.decl.body, ctx, result)
+    own_conditions(ctx)
     outputs = _outputs(entity.decl, made, result.returned, ctx)
     if outputs is None or sink.error_count > before:
         return None
@@ -185,11 +190,15 @@ def _outputs(
         terms = []
         for ident in decl.result.names:
             if ident.name not in ctx.body.values:
+                near = nearest(ident.name, ctx.body.values, 1)
                 ctx.error(
                     "E0515",
                     f"the result `{ident.name}` is never assigned",
                     ident.span,
                     "declared here",
+                    help=f"`{near[0]}` is assigned: did you mean it?"
+                    if near
+                    else f"add `{ident.name} = ...`",
                 )
                 return None
             terms.append(ctx.body.values[ident.name])
@@ -230,12 +239,23 @@ def _fit(have: Term, want: TensorType, ctx: Context) -> Term:
             labels=ctx.program.size_places(names),
         )
     if want.range is not None and not inside(have.type.range, want.range):
-        found = "no known range" if have.type.range is None else f"range {plain(have.type.range)}"
         return ctx.error(
             "E0304",
-            f"the result is declared in {want.range}",
+            f"the result is declared in {range_text(want.range)}",
             have.span,
-            found,
-            help="end with `sigmoid(...)` or `clamp(x, low, high)`",
+            show_range(have.type.range),
+            help=_into(have.type.range, want.range),
         )
     return have
+
+
+def _into(have: Range | None, want: Range) -> str:
+    """How to get a value into a range."""
+    zero, one = Fraction(0), Fraction(1)
+    if have == Range(-one, one) and want == Range(zero, one):
+        return "scale it: `0.5 * (x + 1)`; or end with `sigmoid(...)`"
+    if want == Range(zero, one):
+        return "end with `sigmoid(...)`, or with `clamp(x, 0, 1)`"
+    if want == Range(-one, one):
+        return "end with `tanh(...)`, or with `clamp(x, -1, 1)`"
+    return "end with `clamp(x, low, high)`"

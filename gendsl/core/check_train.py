@@ -8,8 +8,10 @@ from gendsl.core.check_call import call_results
 from gendsl.core.context import CallSyntax, Context
 from gendsl.core.program import OptimizerSpec, Recipe, RecipeStep
 from gendsl.core.scope import FnEntity, ObjectiveEntity, ValueEntity
+from gendsl.core.show import range_text, show_range
 from gendsl.core.sizes import constant
 from gendsl.core.term import Term
+from gendsl.diagnostics.model import Label
 from gendsl.diagnostics.suggest import did_you_mean
 from gendsl.source.text import Span
 from gendsl.syntax import ast
@@ -47,20 +49,22 @@ def recipe(decl: ast.TrainDecl, ctx: Context) -> tuple[Recipe | None, dict[str, 
                 _schedule(item, ctx, schedules)
             case ast.TrainSetting():
                 _setting(item, ctx, settings)
+    said = {i.key for i in decl.items if isinstance(i, ast.TrainSetting)}
+    head = Span(decl.span.path, decl.span.start, decl.span.start + len("train"))
     for key in ("batch", "steps"):
-        if key not in settings:
+        if key not in said:
             ctx.error(
                 "E0508",
                 f"the recipe says no `{key}`",
-                decl.span,
-                "in this `train:`",
-                help="write `batch B = 128`" if key == "batch" else "write `steps 2000`",
+                head,
+                f"no `{key}` here",
+                help="add `batch B = 128`" if key == "batch" else "add `steps 2000`",
             )
-    if not lines:
+    if not any(isinstance(i, ast.TrainStep) for i in decl.items):
         ctx.error(
             "E0508",
             "the recipe has no `step` line",
-            decl.span,
+            head,
             "nothing would be trained",
             help="write `step OBJECTIVE over NET, ... with adam(lr = 1e-3)`",
         )
@@ -79,6 +83,8 @@ def recipe(decl: ast.TrainDecl, ctx: Context) -> tuple[Recipe | None, dict[str, 
 
 def _step(item: ast.TrainStep, ctx: Context) -> RecipeStep | None:
     entities = ctx.body.module.entities
+    if any(g.name in ctx.body.module.broken for g in item.groups):
+        return None
     if not isinstance(entities.get(item.objective.name), ObjectiveEntity):
         known = [n for n, e in entities.items() if isinstance(e, ObjectiveEntity)]
         ctx.error(
@@ -126,12 +132,13 @@ def _optimizer(expr: ast.Expr, ctx: Context) -> OptimizerSpec | None:
         else None
     )
     if not isinstance(expr, ast.Call) or name not in OPTIMIZERS:
+        place = expr.callee.span if isinstance(expr, ast.Call) else expr.span
         ctx.error(
             "E0206",
-            "unknown optimizer",
-            expr.span,
+            f"unknown optimizer `{name}`" if name else "an optimizer is wanted",
+            place,
             "one of " + ", ".join(OPTIMIZERS),
-            help=did_you_mean(name or "", list(OPTIMIZERS)),
+            help=did_you_mean(name or "", list(OPTIMIZERS)) or "write `adam(lr = 1e-3)`",
         )
         return None
     options = dict(OPTIMIZERS[name])
@@ -146,11 +153,19 @@ def _optimizer(expr: ast.Expr, ctx: Context) -> OptimizerSpec | None:
                 else f"`{key}` wants a number >= 0",
                 arg.span,
                 "options: " + ", ".join(options),
-                help=did_you_mean(key, list(options)) if key not in options else None,
+                help=_option_help(key, list(options)) if key not in options else None,
             )
             return None
         options[arg.name.name] = value
     return OptimizerSpec(name, options)
+
+
+_ELSEWHERE = {"learning_rate": "lr", "betas": "beta1", "decay": "weight_decay", "eta": "lr"}
+
+
+def _option_help(key: str, options: list[str]) -> str | None:
+    known = _ELSEWHERE.get(key)
+    return f"write `{known} = ...`" if known in options else did_you_mean(key, options)
 
 
 def _schedule(item: ast.TrainSchedule, ctx: Context, schedules: dict[str, Term]) -> None:
@@ -196,9 +211,9 @@ def _schedule(item: ast.TrainSchedule, ctx: Context, schedules: dict[str, Term])
         if found is not None and not inside(found, allowed):
             ctx.error(
                 "E0304",
-                f"`{item.target.name}` is declared in {allowed}",
+                f"`{item.target.name}` is declared in {range_text(allowed)}",
                 call.span,
-                f"range {found}",
+                show_range(found),
             )
             return
     schedules[item.target.name] = results[0][1]
@@ -210,7 +225,8 @@ def _setting(
     value = constant(item.value)
     whole = item.key in ("batch", "steps")
     if item.key in settings:
-        ctx.error("E0508", f"`{item.key}` is said twice", item.span, "again")
+        first = Label(settings[item.key][1], "first here")
+        ctx.error("E0508", f"`{item.key}` is said twice", item.span, "again", labels=(first,))
     elif value is None or (whole and (value.denominator != 1 or value < 1)) or value <= 0:
         ctx.error(
             "E0508",

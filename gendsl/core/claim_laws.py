@@ -19,11 +19,11 @@ from gendsl.syntax import ast
 
 Check = Callable[[ast.Expr, Context], Term]
 
-_FORMS: dict[str, tuple[frozenset[str], ...]] = {
-    "normal": (frozenset({"mean", "var"}), frozenset({"mean", "cov"})),
-    "bernoulli": (frozenset({"logits"}), frozenset({"mean"})),
-    "uniform": (frozenset({"low", "high"}),),
-    "categorical": (frozenset({"logits"}),),
+_FORMS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "normal": (("mean", "var"), ("mean", "cov")),
+    "bernoulli": (("logits",), ("mean",)),
+    "uniform": (("low", "high"),),
+    "categorical": (("logits",),),
 }
 
 
@@ -55,17 +55,18 @@ def law(expr: ast.Expr, of: TensorType, ctx: Context, check: Check) -> Spec | No
     if len(positional) == 1 and name in ("bernoulli", "categorical") and not given:
         given = {"logits": positional[0]}
         positional = []
-    if positional or frozenset(given) not in _FORMS[name]:
-        forms = " or ".join(
-            f"{name}({', '.join(f'{k} = ...' for k in sorted(f, reverse=True))})"
-            for f in _FORMS[name]
-        )
+    if positional or set(given) not in [set(form) for form in _FORMS[name]]:
+        forms = [f"`{name}({', '.join(f'{k} = ...' for k in f)})`" for f in _FORMS[name]]
+        unknown = [k for k in given if not any(k in form for form in _FORMS[name])]
+        deviation = any(k in ("std", "sd", "scale", "stddev") for k in unknown)
         ctx.error(
             "E0609",
-            f"the arguments of `{name}` are named",
+            f"`{name}` has no argument `{unknown[0]}`"
+            if unknown
+            else f"the arguments of `{name}` are named",
             expr.span,
-            f"write {forms}",
-            help="`var` is a variance: a standard deviation is squared first",
+            f"write {' or '.join(forms)}",
+            help="`var` is a variance: `var = square(std)`" if deviation else None,
         )
         return None
     arguments: dict[str, Term] = {}

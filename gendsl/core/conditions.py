@@ -1,13 +1,16 @@
 """Size conditions: what must hold of the sizes for a program to make sense.
 
-A condition is ("divides", d, e): d divides e; ("positive", 1, e): e >= 1; ("equal", d, e).
-`decide` settles it for all sizes >= 1 where that is evident.
+A condition is ("divides", d, e): d divides e; ("positive", 1, e): e >= 1; ("equal", d, e); or
+("number", 1, e): e is a number when the program is compiled (a stride). `decide` settles it for all
+sizes >= 1 where that is evident.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import gcd
 
+from gendsl.core.show import plain
 from gendsl.shape.dim import ONE, Dim
 
 
@@ -24,6 +27,9 @@ def decide(kind: str, d: Dim, e: Dim) -> bool | None:
         case "equal":
             difference = d - e
             return True if not difference.terms else (None if difference.names else False)
+        case "number":
+            rigid = any("@" in name for name in e.names)
+            return None if rigid else e.constant is not None
         case _:
             return _positive(e)
 
@@ -53,3 +59,34 @@ def holds(kind: str, d: Dim, e: Dim, sizes: Mapping[str, int]) -> bool:
             return left == right
         case _:
             return right >= 1
+
+
+def condition_text(kind: str, d: Dim, e: Dim) -> str:
+    """The condition for people: `` `4 | H` ``."""
+    match kind:
+        case "divides":
+            return f"`{plain(d)} | {plain(e)}`"
+        case "equal":
+            return f"`{plain(d)} == {plain(e)}`"
+        case _:
+            return f"`{plain(e)} >= 1`"
+
+
+def failure_text(kind: str, d: Dim, e: Dim) -> str:
+    """Why it fails."""
+    match kind:
+        case "divides":
+            return f"{plain(e)} is not divisible by {plain(d)}"
+        case "equal":
+            return f"{plain(d)} is not {plain(e)}"
+        case _:
+            return f"{plain(e)} is less than 1"
+
+
+def repair(kind: str, d: Dim, e: Dim) -> str | None:
+    """What would make a divisibility of numbers hold."""
+    if kind != "divides" or not d.constant or not e.constant:
+        return None
+    common = gcd(d.constant, e.constant)
+    padded = -(-e.constant // d.constant) * d.constant
+    return f"{e} is divisible by {common}, {padded} by {d}: divide less often, or pad"

@@ -12,7 +12,7 @@ from gendsl.core.show import show_type
 from gendsl.core.term import FnDef, Poison, Signature, Term
 from gendsl.diagnostics.model import Label, Sink
 from gendsl.ir.op import REGISTRY, Op
-from gendsl.shape.tensor_type import TensorType
+from gendsl.shape.tensor_type import Elem, Fin, TensorType
 from gendsl.source.text import Span
 from gendsl.syntax import ast
 
@@ -100,6 +100,13 @@ def describe(term: Term, expr: ast.Expr | None = None) -> str:
     """`` `h` is [B, hidden] `` for labels."""
     subject = f"`{expr.name}`" if isinstance(expr, ast.Name) else "this"
     return f"{subject} is {_kind(term.type)}"
+
+
+def as_real(elem: Elem) -> str:
+    """How to compute with an index or a Boolean."""
+    if isinstance(elem, Fin):
+        return "`index(y)` is an index as a real, `one_hot[K](y)` a vector with one 1"
+    return "choose by a Boolean: `where(condition, 1, 0)`"
 
 
 def _kind(type_: TensorType) -> str:

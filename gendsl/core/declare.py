@@ -14,7 +14,7 @@ from gendsl.core.matching import same_size
 from gendsl.core.program import DataField, DimInfo, HyperInfo
 from gendsl.core.ranges import inside
 from gendsl.core.scope import Body, Entity, FnEntity, Module, ObjectiveEntity, ValueEntity
-from gendsl.core.show import show_type
+from gendsl.core.show import range_text, show_number, show_type
 from gendsl.core.sizes import constant, size, tensor_type, value_range
 from gendsl.core.term import Poison, Term
 from gendsl.diagnostics.model import Label, Sink
@@ -40,6 +40,12 @@ def declare(module: Module, sink: Sink, program: Definitions) -> None:
     for decl in declarations:
         if isinstance(decl, ast.ConstDecl | ast.ParamDecl | ast.StateDecl):
             _tensor(decl, ctx)
+    named = ast.HyperDecl | ast.DataDecl | ast.ConstDecl | ast.ParamDecl | ast.StateDecl
+    module.broken |= {
+        d.name.name
+        for d in declarations
+        if isinstance(d, named) and d.name.name not in module.entities
+    }
     program.inherit(module, conditions.conditions)
 
 
@@ -124,7 +130,7 @@ def _hyper(decl: ast.HyperDecl, ctx: Context) -> None:
     if not inside(Range(default, default), bounds):
         ctx.error(
             "E0304",
-            f"the default {default} is not in {bounds}",
+            f"the default {show_number(default)} is not in {range_text(bounds)}",
             decl.default.span,
             "outside the range",
         )

@@ -22,6 +22,9 @@ from gendsl.syntax import ast
 
 NAMES = ("normal", "uniform", "bernoulli")
 
+_GAUSSIAN = "write `normal(mean = ..., var = ...)`"
+_ELSEWHERE = {"gaussian": _GAUSSIAN, "randn": _GAUSSIAN, "rand": "write `uniform(0, 1)`"}
+
 
 def sample(name: str, type_: TensorType, dist: ast.Expr, ctx: Context, span: Span) -> Term:
     """The term of a value of `type_` drawn from `dist`; the draw itself is called `name`."""
@@ -39,8 +42,8 @@ def sample(name: str, type_: TensorType, dist: ast.Expr, ctx: Context, span: Spa
             "E0507",
             f"unknown distribution `{kind}`",
             dist.callee.span,
-            "not known",
-            help=did_you_mean(kind, list(NAMES)),
+            "one of " + ", ".join(NAMES),
+            help=_ELSEWHERE.get(kind) or did_you_mean(kind, list(NAMES)),
         )
     if isinstance(type_.elem, Fin):
         return _index(name, type_, type_.elem, dist, ctx, span)

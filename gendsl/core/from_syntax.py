@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from gendsl.core import check_fn
+from gendsl.core.call_sizes import own_conditions
 from gendsl.core.check_body import BodyResult, statements
 from gendsl.core.check_claim import check_claim
 from gendsl.core.check_train import recipe
@@ -27,7 +28,7 @@ from gendsl.core.program import (
     SizeCondition,
 )
 from gendsl.core.scope import Body, Condition, FnEntity, Module, ObjectiveEntity, ValueEntity
-from gendsl.core.show import plain
+from gendsl.core.show import counted, plain
 from gendsl.core.term import Bound, FnDef, GlobalTerm, ObjectiveDef, Poison, Signature, Term
 from gendsl.diagnostics.model import Label, Sink
 from gendsl.diagnostics.suggest import did_you_mean
@@ -90,6 +91,8 @@ def check(
     loader = Loader(sink, find, lambda: available, lambda m: _declare(m, checker))
     module = loader.main(source, name)
     checker.main = module
+    if module.incomplete:
+        return None
     for entity in list(module.entities.values()):
         if isinstance(entity, FnEntity) and entity.module is module:
             definition = checker.definition(entity)
@@ -127,6 +130,7 @@ def _objective(decl: ast.ObjectiveDecl, module: Module, checker: Checker) -> Non
     ctx = Context(body, checker.sink, checker)
     result = BodyResult()
     statements(decl.body, ctx, result)
+    own_conditions(ctx)
     checker.objective_bodies[decl.name.name] = body
     parts = result.parts
     checker.conditions.extend(body.conditions)
@@ -248,9 +252,10 @@ def _function_scope(
     if len(decl.params) > len(formals):
         checker.sink.error(
             "E0611",
-            f"`{entity.decl.name.name}` has {len(formals)} parameters",
+            f"`{entity.decl.name.name}` has {counted(len(formals), 'parameter')}",
             decl.params[len(formals)].span,
             "one too many",
+            labels=(Label(definition.signature.span, definition.signature.describe()),),
         )
         return None
     bound: list[Bound] = []
@@ -331,7 +336,7 @@ def _conditions(checker: Checker) -> tuple[SizeCondition, ...]:
     """The conditions that are not evident, each once, over the program's own sizes."""
     seen: dict[tuple[str, Dim, Dim], Span] = {}
     for kind, d, e, span in checker.conditions:
-        if decide(kind, d, e) is True:
+        if kind == "number" or decide(kind, d, e) is True:
             continue
         seen.setdefault((kind, d if kind == "divides" else ONE, e), span)
     return tuple(SizeCondition(kind, d, e, span) for (kind, d, e), span in seen.items())

@@ -26,10 +26,17 @@ def lint(program: Program, module: Module, sink: Sink) -> None:
                     f"hyperparameter `{name}` does not reach an objective",
                     hyper.span,
                     "changing it changes nothing",
+                    help=f"weigh a term by it: `minimize ... + {name} * ...`; or remove it",
                 )
         for name, data in program.interface.data.items():
             if name not in used_anywhere:
-                sink.error("W0802", f"data field `{name}` is never used", data.span, "not used")
+                sink.error(
+                    "W0802",
+                    f"data field `{name}` is never used",
+                    data.span,
+                    "loaded for nothing",
+                    help="use it in an objective, or remove it",
+                )
         for name, param in program.params.items():
             if name not in used_in_losses:
                 sink.error(
@@ -37,6 +44,7 @@ def lint(program: Program, module: Module, sink: Sink) -> None:
                     f"parameter `{name}` does not reach an objective",
                     param.span,
                     "it would never be trained",
+                    help="use it in an objective, or remove it",
                 )
     called = _called(program)
     for name, entity in module.entities.items():
@@ -47,6 +55,7 @@ def lint(program: Program, module: Module, sink: Sink) -> None:
                     f"net `{name}` is never called by an objective",
                     entity.decl.name.span,
                     "it would never be trained",
+                    help="use it in an objective, or remove it",
                 )
 
 

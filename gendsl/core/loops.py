@@ -11,11 +11,12 @@ from collections.abc import Callable
 
 from gendsl.core.conditions import decide
 from gendsl.core.context import Context, describe, poisoned
-from gendsl.core.show import show_type
+from gendsl.core.show import show_kind, show_type
 from gendsl.core.sizes import size
 from gendsl.core.term import Local, LoopDef, LoopResultTerm, LoopSequence, Poison, Term
 from gendsl.shape.dim import ONE, Dim
 from gendsl.shape.tensor_type import Fin, TensorType
+from gendsl.source.text import Span
 from gendsl.syntax import ast
 
 Statements = Callable[[tuple[ast.Stmt, ...], Context], None]
@@ -27,8 +28,8 @@ def loop(stmt: ast.For, ctx: Context, check: Statements) -> None:
     if body.kind != "sampler":
         ctx.error(
             "E0514",
-            f"`for` stands in samplers; this is a {body.kind}",
-            stmt.span,
+            f"`for` stands in samplers; this is {show_kind(body.kind)}",
+            Span(stmt.span.path, stmt.span.start, stmt.iterable.span.end),
             "a loop",
             help="networks repeat by naming layers; sums and products are reductions",
         )

@@ -18,19 +18,23 @@ from gendsl.shape.tensor_type import Axis, Fin, Item, Spread, TensorType
 
 @dataclass(frozen=True)
 class Mismatch:
-    """Why an argument does not fit. `names` are the size names involved, for their places."""
+    """Why an argument does not fit. `names` are the size names involved, for their places; `other`
+    is the argument that it does not agree with."""
 
     formal: str
     reason: str
     names: frozenset[str] = frozenset()
+    other: str | None = None
 
 
 @dataclass
 class Match:
-    """Solved so far: local sizes by internal name, spreads by name."""
+    """Solved so far: local sizes by internal name, spreads by name; `source` says which argument
+    solved a size."""
 
     locals: frozenset[str]
     dims: dict[str, AxisArg] = field(default_factory=dict)
+    source: dict[str, str] = field(default_factory=dict)
     spreads: dict[str, tuple[Item, ...]] = field(default_factory=dict)
     problems: list[Mismatch] = field(default_factory=list)
     solved_by_division: list[Dim] = field(default_factory=list)
@@ -42,7 +46,9 @@ class Match:
         if isinstance(pattern.elem, Fin) and isinstance(actual.elem, Fin):
             self._size(formal, pattern.elem.bound, actual.elem.bound, None)
         elif type(pattern.elem) is not type(actual.elem):
-            self._fail(formal, f"has elements {plain(actual.elem)}, not {plain(pattern.elem)}")
+            self._fail(
+                formal, f"elements {plain(actual.elem)} where {plain(pattern.elem)} is wanted"
+            )
             return
         if not actual.items and pattern.items:
             return
@@ -52,7 +58,7 @@ class Match:
         places = [i for i, item in enumerate(pattern) if isinstance(item, Spread)]
         if not places:
             if len(pattern) != len(actual):
-                self._fail(formal, f"has {len(actual)} axes, not {len(pattern)}")
+                self._fail(formal, f"{_axes(len(actual))}, not {len(pattern)}")
                 return
             for want, have in zip(pattern, actual, strict=True):
                 self._axis(formal, want, have)
@@ -60,7 +66,7 @@ class Match:
         at = places[0]
         after = len(pattern) - at - 1
         if len(actual) < at + after:
-            self._fail(formal, f"has {len(actual)} axes, at least {at + after} are needed")
+            self._fail(formal, f"{_axes(len(actual))}, at least {at + after} are wanted")
             return
         for want, have in zip(pattern[:at], actual[:at], strict=True):
             self._axis(formal, want, have)
@@ -74,7 +80,7 @@ class Match:
     def _axis(self, formal: str, want: Item, have: Item) -> None:
         if isinstance(want, Spread) or isinstance(have, Spread):
             if want != have:
-                self._fail(formal, f"has `{have.label}` where `{want.label}` is wanted")
+                self._fail(formal, f"`{plain(have.label)}` where `{plain(want.label)}` is wanted")
             return
         self._size(formal, want.size, have.size, have)
 
@@ -92,8 +98,9 @@ class Match:
         known = self.dims.get(name)
         if known is None:
             self.dims[name] = argument
+            self.source[name] = formal
         elif known.size != have:
-            self._unequal(formal, known.size, have, plain(name))
+            self._unequal(formal, known.size, have, name)
 
     def finish(self) -> None:
         """Bind the spreads and solve the composite sizes; fills `problems`."""
@@ -104,8 +111,7 @@ class Match:
                 if positions(items, longest) is None:
                     self._fail(
                         formal,
-                        f"has leading axes [{_list(items)}], another argument has "
-                        f"[{_list(longest)}]",
+                        f"leading axes [{_list(items)}], another argument has [{_list(longest)}]",
                     )
         pending = self._composite
         while pending:
@@ -140,15 +146,24 @@ class Match:
         return True
 
     def _unequal(self, formal: str, want: Dim, have: Dim, local: str = "") -> None:
-        via = f" (as `{local}`)" if local else ""
-        self._fail(
-            formal,
-            f"has size `{plain(have)}` where `{plain(want)}`{via} is wanted",
-            want.names | have.names,
-        )
+        other = self.source.get(local)
+        via = f"`{plain(local)}` is `{plain(want)}`" if local else f"`{plain(want)}` is wanted"
+        via += f" in `{other}`" if other else ""
+        names = want.names | have.names
+        self._fail(formal, f"size `{plain(have)}` where {via}", names, other)
 
-    def _fail(self, formal: str, reason: str, names: frozenset[str] = frozenset()) -> None:
-        self.problems.append(Mismatch(formal, reason, names))
+    def _fail(
+        self,
+        formal: str,
+        reason: str,
+        names: frozenset[str] = frozenset(),
+        other: str | None = None,
+    ) -> None:
+        self.problems.append(Mismatch(formal, reason, names, other))
+
+
+def _axes(count: int) -> str:
+    return "1 axis" if count == 1 else f"{count or 'no'} axes"
 
 
 def _list(items: tuple[Item, ...]) -> str:

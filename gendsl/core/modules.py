@@ -34,13 +34,23 @@ class Loader:
 
     def main(self, source: SourceFile, name: str) -> Module:
         """The program's own module; `name` is "" for a program, or a stdlib module's name."""
-        module = Module(name, source, parse(source, self.sink))
+        module = self._parse(name, source)
+        if module.incomplete:
+            return module
         if name:
             self.modules[name] = module
         self._busy.append(name)
         self._imports(module)
         self.declare(module)
         return module
+
+    def _parse(self, name: str, source: SourceFile) -> Module:
+        """The module of a file; it is `incomplete` after syntax errors."""
+        own = Sink()
+        tree = parse(source, own)
+        for problem in own.sorted():
+            self.sink.report(problem)
+        return Module(name, source, tree, incomplete=own.has_errors)
 
     def _load(self, name: ast.Ident | None, key: str, importer: Module) -> Module | None:
         if key in self.modules:
@@ -61,7 +71,7 @@ class Loader:
                     help=did_you_mean(key, self.available()),
                 )
             return None
-        module = Module(key, source, parse(source, self.sink))
+        module = self._parse(key, source)
         self._busy.append(key)
         self._imports(module)
         self._busy.pop()
@@ -83,19 +93,22 @@ class Loader:
 
     def _import(self, decl: ast.Import, module: Module) -> None:
         source = self._load(decl.module, decl.module.name, module)
-        if source is None:
-            # Poison the names: a missing module is one error, not one per use.
+        if source is None:  # one error, not one per use of its names
+            module.broken |= {n.name for n in decl.names}
             return
         for name in decl.names:
             entity = source.entities.get(name.name)
             if entity is None or name.name in source.imported:
+                module.broken.add(name.name)
+                if name.name in source.broken or source.incomplete:
+                    continue
                 known = [n for n in source.entities if n not in source.imported]
                 self.sink.error(
                     "E0209",
                     f"`{decl.module.name}` has no `{name.name}`",
                     name.span,
                     "not there",
-                    help=did_you_mean(name.name, known),
+                    help=did_you_mean(name.name, known) or _listing(decl.module.name, known),
                 )
                 continue
             if name.name in module.entities and module.entities[name.name] is not entity:
@@ -111,3 +124,7 @@ class Loader:
             module.entities[name.name] = entity
             module.imported.add(name.name)
             module.spans[name.name] = name.span
+
+
+def _listing(module: str, names: list[str]) -> str | None:
+    return f"`{module}` has {', '.join(f'`{n}`' for n in sorted(names))}" if names else None

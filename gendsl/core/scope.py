@@ -55,7 +55,9 @@ Entity = DimInfo | ValueEntity | FnEntity | ObjectiveEntity
 
 @dataclass
 class Module:
-    """A file's names. `imported` says which names came from elsewhere."""
+    """A file's names. `imported` says which names came from elsewhere; `broken` are names whose
+    declaration or import failed: it was reported, so their uses are not. An `incomplete` module has
+    syntax errors."""
 
     name: str
     source: SourceFile
@@ -63,6 +65,8 @@ class Module:
     entities: dict[str, Entity] = field(default_factory=dict)
     spans: dict[str, Span] = field(default_factory=dict)
     imported: set[str] = field(default_factory=set)
+    broken: set[str] = field(default_factory=set)
+    incomplete: bool = False
 
     def dims(self) -> Iterator[DimInfo]:
         return (e for e in self.entities.values() if isinstance(e, DimInfo))

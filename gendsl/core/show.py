@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 
 from gendsl.core.term import Signature
 from gendsl.shape.dim import Dim
-from gendsl.shape.tensor_type import TensorType
+from gendsl.shape.tensor_type import Axis, Factor, Fin, Item, Range, Spread, TensorType
 
 _SUFFIX = re.compile(r"@[\w.]+")
 
@@ -21,7 +22,63 @@ def show_dim(dim: Dim) -> str:
 
 
 def show_type(type_: TensorType) -> str:
-    return plain(type_)
+    """The type; an axis whose label is its size's plain name needs no label."""
+    items = tuple(_plain_item(item) for item in type_.items)
+    elem = Fin(_plain_dim(type_.elem.bound)) if isinstance(type_.elem, Fin) else type_.elem
+    return str(TensorType(items, elem))
+
+
+def show_axis(item: Item) -> str:
+    """One axis as in `show_type`."""
+    return str(_plain_item(item))
+
+
+def _plain_item(item: Item) -> Item:
+    if isinstance(item, Spread):
+        return item
+    factors = tuple(Factor(plain(f.label), _plain_dim(f.size)) for f in item.factors)
+    return Axis(plain(item.label), _plain_dim(item.size), factors)
+
+
+def _plain_dim(dim: Dim) -> Dim:
+    return dim.substitute({n: Dim.name(plain(n)) for n in dim.names if "@" in n})
+
+
+_KINDS = {
+    "fn": "a function",
+    "objective": "an objective",
+    "claims": "a claim",
+    "train": "the recipe",
+    "program": "a declaration",
+}
+
+
+def show_kind(kind: str) -> str:
+    """The kind of a body, with its article: `a function`, `a net`, `an objective`."""
+    return _KINDS.get(kind, f"a {kind}")
+
+
+def show_number(value: Fraction) -> str:
+    """A number of the program as people write it: `1.5`, not `3/2`."""
+    return str(value) if value.denominator == 1 else f"{float(value):g}"
+
+
+def range_text(bounds: Range) -> str:
+    """`-1..1`, `0..inf`"""
+    low = "-inf" if bounds.low is None else show_number(bounds.low)
+    return f"{low}..{'inf' if bounds.high is None else show_number(bounds.high)}"
+
+
+def show_range(bounds: Range | None) -> str:
+    """What is known of a value's range, as a label: `in -1..1`."""
+    if bounds is None or (bounds.low is None and bounds.high is None):
+        return "its range is not known"
+    return f"this is in {range_text(bounds)}"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 size`, `2 sizes`"""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def show_signature(signature: Signature) -> str:

@@ -59,6 +59,20 @@ def size(expr: ast.Expr, body: Body, sink: Sink) -> Dim | None:
             return None
 
 
+def is_size(expr: ast.Expr, body: Body) -> bool:
+    """Whether an expression is built from numbers and sizes only: `T`, `T - 1`, `0`."""
+    match expr:
+        case ast.Number(value=value):
+            return value.denominator == 1
+        case ast.Name(name=name):
+            known = isinstance(body.module.entities.get(name), DimInfo) or name in body.sizes
+            return known and name not in body.values
+        case ast.Binary(op="+" | "-" | "*", left=left, right=right):
+            return is_size(left, body) and is_size(right, body)
+        case _:
+            return False
+
+
 def _arithmetic(
     op: str, expr: ast.Binary, a: Dim | None, b: Dim | None, body: Body, sink: Sink
 ) -> Dim | None:
@@ -117,6 +131,8 @@ def named_size(name: str, expr: ast.Name, body: Body, sink: Sink) -> Dim | None:
             labels=(Label(span, "declared here"),) if span else (),
             help="sizes are declared with `dim`, `batch`, or by a data field",
         )
+        return None
+    if name in body.module.broken:
         return None
     known = [*body.sizes, *(d.name for d in body.module.dims())]
     sink.error(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gendsl.core.context import CallSyntax, Context
-from gendsl.core.show import plain, show_type
+from gendsl.core.context import CallSyntax, Context, describe
+from gendsl.core.show import counted, plain
 from gendsl.core.sizes import items, size
 from gendsl.core.term import Poison, Term
 from gendsl.shape.dim import Dim
@@ -27,7 +27,7 @@ def terms(
         )
         ctx.error(
             "E0308",
-            f"`{call.name}` takes {count} argument{'s' if count != 1 else ''}",
+            f"`{call.name}` takes {counted(count, 'argument')}",
             call.span,
             what,
         )
@@ -38,7 +38,13 @@ def terms(
 
 def no_brackets(ctx: Context, call: CallSyntax) -> bool:
     if call.items is not None:
-        ctx.error("E0408", f"`{call.name}` takes no labels", call.span, "brackets are not wanted")
+        ctx.error(
+            "E0408",
+            f"`{call.name}` works entry by entry",
+            call.items[0].span.to(call.items[-1].span) if call.items else call.span,
+            "nothing to say here",
+            help=f"write `{call.name}(...)`",
+        )
         return False
     return True
 
@@ -67,9 +73,10 @@ def item_positions(ctx: Context, call: CallSyntax, operand: Term) -> tuple[int, 
         if label not in labels:
             ctx.error(
                 "E0413",
-                f"no axis `{label}` in {show_type(operand.type)}",
+                f"`{call.name}` finds no axis `{label}`",
                 part.span,
-                "not an axis of the operand",
+                describe(operand),
+                help=f"its axes: {', '.join(labels)}" if labels else "a scalar has no axes",
             )
             return None
         result.append(labels.index(label))

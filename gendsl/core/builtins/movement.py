@@ -169,6 +169,9 @@ def _convolution(ctx: Context, call: CallSyntax) -> Term:
         )
     channels, height, width = (_axis(i) for i in x.type.items[-3:])
     first, second, kh, kw = (_axis(i) for i in w.type.items)
+    for number in (stride, pad, kh.size, kw.size):
+        if number.constant is None:
+            ctx.body.conditions.append(("number", ONE, number, call.span))
     transposed = call.name == "conv_transpose2d"
     wanted, out = (first, second) if transposed else (second, first)
     if wanted.size != channels.size:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gendsl.core.align import align
 from gendsl.core.builtins.arguments import no_brackets, terms
-from gendsl.core.context import Builtin, CallSyntax, Context, describe, make_op
+from gendsl.core.context import Builtin, CallSyntax, Context, as_real, describe, make_op
 from gendsl.core.ranges import pointwise as range_of
 from gendsl.core.show import show_type
 from gendsl.core.term import Apply, Poison, Term, WidenTerm
@@ -31,16 +31,17 @@ def _pointwise(count: int) -> Builtin:
         args = terms(ctx, call, count) if no_brackets(ctx, call) else None
         if args is None:
             return Poison(span=call.span)
-        for arg in args:
+        written = tuple(a.value for a in call.positional())
+        for arg, expr in zip(args, written, strict=True):
             if not isinstance(arg.type.elem, Real):
                 return ctx.error(
                     "E0301",
                     f"`{call.name}` wants reals, got {show_type(arg.type)}",
-                    arg.span,
-                    describe(arg),
-                    help="`index(t)` turns an index into a real",
+                    expr.span,
+                    describe(arg, expr),
+                    help=as_real(arg.type.elem),
                 )
-        aligned = align(ctx, args, call.span)
+        aligned = align(ctx, args, call.span, written)
         return (
             Poison(span=call.span) if aligned is None else apply_op(call.name, aligned, call.span)
         )
@@ -53,14 +54,23 @@ def _where(ctx: Context, call: CallSyntax) -> Term:
     if args is None:
         return Poison(span=call.span)
     condition, a, b = args
-    if not isinstance(condition.type.elem, Bool) or type(a.type.elem) is not type(b.type.elem):
+    written = tuple(arg.value for arg in call.positional())
+    if not isinstance(condition.type.elem, Bool):
         return ctx.error(
             "E0301",
-            "`where(condition, a, b)` wants a Boolean and two values of one kind",
-            call.span,
-            describe(condition),
+            "`where(condition, a, b)` chooses by a Boolean",
+            written[0].span,
+            describe(condition, written[0]),
+            help="compare: `where(x > 0, a, b)`",
         )
-    aligned = align(ctx, args, call.span)
+    if type(a.type.elem) is not type(b.type.elem):
+        return ctx.error(
+            "E0301",
+            "`where(condition, a, b)` gives values of one kind",
+            call.span,
+            f"{show_type(a.type)} and {show_type(b.type)}",
+        )
+    aligned = align(ctx, args, call.span, written)
     if aligned is None:
         return Poison(span=call.span)
     bounds = range_of(make_op("where"), [t.type.range for t in aligned])
@@ -70,7 +80,8 @@ def _where(ctx: Context, call: CallSyntax) -> Term:
 
 def _clamp(ctx: Context, call: CallSyntax) -> Term:
     args = terms(ctx, call, 3) if no_brackets(ctx, call) else None
-    aligned = align(ctx, args, call.span) if args else None
+    written = tuple(a.value for a in call.positional())
+    aligned = align(ctx, args, call.span, written) if args else None
     if aligned is None:
         return Poison(span=call.span)
     x, low, high = aligned
