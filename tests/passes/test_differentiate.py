@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from gendsl.diagnostics.model import GendslError
-from gendsl.ir.build import add, dot, exp, mul, square, sub, sum_of
+from gendsl.ir.build import broadcast_to, dot, exp, mul, square, sub, sum_of
 from gendsl.ir.evaluate import evaluate
 from gendsl.ir.graph import Builder, reachable
 from gendsl.ir.op import NodeType
 from gendsl.ir.verify import verify_nodes
 from gendsl.ops.arithmetic import StopGrad, StraightThrough
+from gendsl.ops.contract import Contract
 from gendsl.ops.leaf import Const, Input
 from gendsl.ops.loop import LoopCarry, loop
 from gendsl.ops.reduce import ArgMin, Softmax
@@ -22,8 +23,6 @@ from gendsl.passes.differentiate import flows, gradients
 from gendsl.shape.dim import Dim
 from gendsl.source.text import Span
 from tests.passes.graphs import SIZES, B, D, Z, data, param, vae, vae_values
-
-TORCH = {k: torch.float64 for k in ("dtype",)}
 
 
 def test_vae_is_finite_differences() -> None:
@@ -72,8 +71,6 @@ def test_second_order_is_autograd() -> None:
     """The gradient of a gradient penalty, as in WGAN-GP."""
     build = Builder()
     x, w = data(build, "x", B, D), param(build, "w", D)
-    from gendsl.ops.contract import Contract
-
     score = build.apply(Silu(), build.apply(Contract((0, 1), (1,), (0,)), x, w))
     score = mul(build, score, build.apply(Tanh(), score))
     (slope,) = gradients(build, sum_of(build, score), [x])
@@ -105,18 +102,13 @@ def test_straight_through_of_a_codebook() -> None:
     build = Builder()
     k = Dim.name("K")
     z, codes = param(build, "z", B, Z), param(build, "codes", k, Z)
-    distance = add(
+    all_pairs = (B, k, Z)
+    gap = sub(
         build,
-        *(
-            square(build, sub(build, a, b))
-            for a, b in [
-                (
-                    _spread(build, z, (B, k, Z), (0, 2)),
-                    _spread(build, codes, (B, k, Z), (1, 2)),
-                )
-            ]
-        ),
+        broadcast_to(build, z, all_pairs, (0, 2)),
+        broadcast_to(build, codes, all_pairs, (1, 2)),
     )
+    distance = square(build, gap)
     nearest = build.apply(ArgMin(1), sum_of(build, distance, [2]))
     code = build.apply(Gather(0), codes, nearest)
     out = build.apply(StraightThrough(), z, code)
@@ -128,12 +120,6 @@ def test_straight_through_of_a_codebook() -> None:
     slope_value, out_value = evaluate([slope, out], values, {**SIZES, "K": 7})
     np.testing.assert_allclose(slope_value, np.exp(out_value))
     assert {tuple(r) for r in out_value} <= {tuple(r) for r in values["param:codes"]}
-
-
-def _spread(build: Builder, x, shape, positions):  # type: ignore[no-untyped-def]
-    from gendsl.ir.build import broadcast_to
-
-    return broadcast_to(build, x, shape, positions)
 
 
 def test_only_what_flows_is_built() -> None:

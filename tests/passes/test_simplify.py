@@ -33,7 +33,7 @@ from gendsl.ops.unary import (
 )
 from gendsl.passes.differentiate import gradients
 from gendsl.passes.rules.table import RULES
-from gendsl.passes.simplify import simplify
+from gendsl.passes.simplify import rules_for, simplify
 from gendsl.shape.dim import ZERO, Dim
 from tests.passes.graphs import SIZES, B, D, H, Z, data, vae, vae_values
 
@@ -213,11 +213,29 @@ def values() -> dict[str, np.ndarray]:
     }
 
 
+def fired(build: Builder, node: Node) -> set[str]:
+    """The rules that apply to a node or to what other rules make of it."""
+    names: set[str] = set()
+    seen, todo = set(), [node]
+    while todo:
+        for below in reachable([todo.pop()]):
+            if below in seen:
+                continue
+            seen.add(below)
+            for rule in rules_for(type(below.op)):
+                made = rule.rewrite(build, below)
+                if made is not None:
+                    names.add(rule.name)
+                    todo.append(made)
+    return names
+
+
 @pytest.mark.parametrize(("name", "before", "after"), CASES)
 def test_rule(name: str, before: Make, after: Make | None) -> None:
     build, node = make(before)
     result = simplify(build, [node])[node]
     assert result is not node
+    assert name in fired(build, node)
     old, new = evaluate([node, result], values(), SIZES)
     np.testing.assert_allclose(new, old, rtol=1e-12, atol=1e-13)
     assert len(reachable([result])) <= len(reachable([node])) + 1
