@@ -8,35 +8,35 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         "E0001",
         "no such file",
-        "The program named on the command line is neither a file that can be read nor the name of a "
-        "program that comes with gendsl. A bare name such as `vae` means the shipped program; a "
-        "path, or a name that ends in `.gml`, means a file. Check the spelling and the folder you "
-        "are in.",
+        "The program named on the command line is neither a file that can be read nor the name "
+        "of a program that comes with gendsl. A bare name such as `vae` means the shipped "
+        "program; a path, or a name that ends in `.gml`, means a file. Check the spelling and "
+        "the folder you are in.",
         "",
         "it is about a file that is not there: `gendsl check no_such.gml`",
     ),
     Entry(
         "E0002",
         "a folder where a file was wanted",
-        "A program is one file. Name a `.gml` file in the folder; `gendsl check` also takes a folder "
-        "and checks the files directly in it.",
+        "A program is one file. Name a `.gml` file in the folder; `gendsl check` also takes a "
+        "folder and checks the files directly in it.",
         "",
         "it is about a folder: `gendsl run programs/`",
     ),
     Entry(
         "E0003",
         "not UTF-8 text",
-        "Programs are UTF-8 text; the byte and the line are in the message. Usually the file was "
-        "saved in an older encoding (save it as UTF-8), or it is no program at all, but a checkpoint "
-        "or a picture.",
+        "Programs are UTF-8 text; the byte and the line are in the message. Usually the file "
+        "was saved in an older encoding (save it as UTF-8), or it is no program at all, but a "
+        "checkpoint or a picture.",
         "",
         "a catalog example is text already",
     ),
     Entry(
         "E0004",
         "too large to be a program",
-        "A program is a page or two. A file of several megabytes is data under a wrong name, and it "
-        "is refused before it is read.",
+        "A program is a page or two. A file of several megabytes is data under a wrong name, "
+        "and it is refused before it is read.",
         "",
         "it would need an example of several megabytes",
     ),
