@@ -6,11 +6,14 @@ boundary as numpy arrays by key (see `gendsl.ir.step`), so nothing here imports 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gendsl.ir.graph import Node
+from gendsl.diagnostics.model import Diagnostic, GendslError, Label
+from gendsl.ir.graph import Builder, Node, reachable
+from gendsl.ir.op import Absent, Op
 from gendsl.ir.step import StepGraph
+from gendsl.ops.loop import Loop, LoopBody
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,3 +69,34 @@ class Target(Protocol):
     def compile_function(
         self, outputs: Mapping[str, Node], sizes: Mapping[str, int]
     ) -> CompiledFunction: ...
+
+
+def require_answers(target: str, roots: Iterable[Node], build: Builder | None = None) -> None:
+    """Raise E0902 for each op below `roots` that `target` declares to be absent; `build` knows
+    the places in the program."""
+    found: dict[str, Diagnostic] = {}
+    for node in reachable(roots):
+        for op in _ops(node.op):
+            answer = op.targets[target]
+            if isinstance(answer, Absent) and op.name not in found:
+                span = build.spans.get(node) if build else None
+                found[op.name] = Diagnostic(
+                    "E0902",
+                    f"{target} has no code for `{op.name}`: {answer.reason}",
+                    Label(span, "used here") if span else None,
+                    help="run on another target, or write this with other operations",
+                )
+    if found:
+        raise GendslError(*found.values())
+
+
+def _ops(op: Op) -> Iterator[Op]:
+    """The op, and for a loop those of its body."""
+    yield op
+    if isinstance(op, Loop):
+        yield from _body_ops(op.body)
+
+
+def _body_ops(body: LoopBody) -> Iterator[Op]:
+    for instruction in body.instructions:
+        yield from _ops(instruction.op)

@@ -19,6 +19,7 @@ from gendsl.ir.schedule import make_plan, plan_step
 from gendsl.ir.step import OptimizerGroup, StepGraph
 from gendsl.ops.leaf import Input
 from gendsl.shape.tensor_type import Bool, Fin
+from gendsl.target import require_answers
 
 if TYPE_CHECKING:
     from gendsl.run.noise import Noise
@@ -147,6 +148,8 @@ class Step:
     """A compiled training step; see `gendsl.target.CompiledStep`."""
 
     def __init__(self, step: StepGraph, sizes: Mapping[str, int], dtype: str) -> None:
+        roots = (*step.metrics.values(), *step.updates.values())
+        require_answers(TorchCpu.name, roots, step.builder)
         plan = plan_step(step, sizes, _fusable)
         self._exe = Executable(plan, step.builder, dtype, carries=True)
         self.plan = plan
@@ -207,6 +210,7 @@ class Function:
         names: Mapping[Node, str] | None,
         dtype: str,
     ) -> None:
+        require_answers(TorchCpu.name, outputs.values())
         self.plan = make_plan("function", outputs, sizes, names=names)
         self._exe = Executable(self.plan, None, dtype)
         self.source = self._exe.source.text

@@ -4,4 +4,26 @@ from __future__ import annotations
 
 from gendsl.diagnostics.entry import Entry
 
-ENTRIES: tuple[Entry, ...] = ()
+ENTRIES: tuple[Entry, ...] = (
+    Entry(
+        "E0901",
+        "this target cannot run here",
+        "A target turns a checked program into code for one kind of device: `torch_cpu` for the "
+        "processor, `triton_cuda` for an NVIDIA card. What it needs (a Python package, a device, a "
+        "driver) is missing, and the message says which. Install it, or choose the other target "
+        "with `--cpu` or `--cuda`; `gendsl doctor` lists what is there. Checking a program needs "
+        "no target at all.",
+        "",
+        "whether a target can run depends on the machine, not on the program",
+    ),
+    Entry(
+        "E0902",
+        "this target has no code for an operation",
+        "Every primitive operation declares what each target does with it, and this one declares "
+        "that the target lacks it, with the reason that the message gives. The program is correct "
+        "and runs on a target that has the operation; otherwise write the computation with other "
+        "operations.",
+        "",
+        "the targets that come with gendsl have every operation that a program can express",
+    ),
+)
