@@ -4,9 +4,9 @@ import losses: bernoulli_nll
 import nn: dense
 
 batch B
-dim hidden = 256
-dim Z = 16
-hyper beta = 4.0 in 0..inf
+dim hidden = 512
+dim Z = 6
+hyper beta = 0.25 in 0..inf
 
 data x: [B, (C H W)] in 0..1 from digits
 
@@ -42,7 +42,7 @@ claims neg_elbo:
 train:
     step neg_elbo over encoder, decoder with adam(lr = 1e-3)
     batch B = 128
-    steps 2000
+    steps 6000
 
 sampler digits[N = 64] -> [N, (C H W)] in 0..1:
     z: [N, Z] ~ normal(mean = 0, var = 1)

@@ -1,11 +1,12 @@
-# A variational autoencoder (Kingma & Welling 2014).
+# A variational autoencoder (Kingma & Welling 2014) with a Gaussian likelihood of fixed variance.
 import gaussian: reparameterize, kl_to_standard
-import losses: bernoulli_nll
+import losses: gaussian_nll
 import nn: dense
 
 batch B
-dim hidden = 256
-dim Z = 16
+dim hidden = 512
+dim Z = 6
+hyper variance = 0.04 in 1e-4..inf
 
 data x: [B, (C H W)] in 0..1 from digits
 
@@ -16,21 +17,23 @@ net encoder(x: [..b, D]) -> (mu: [..b, Z], logvar: [..b, Z]):
 
 net decoder(z: [..b, Z]) -> [..b, (C H W)]:
     h = relu(dense[hidden](z))
-    return dense[(C H W)](h)
+    return sigmoid(dense[(C H W)](h))
 
 objective neg_elbo:
     mu, logvar = encoder(x)
     eps: [B, Z] ~ normal(mean = 0, var = 1)
     z = reparameterize(mu, logvar, eps)
-    term recon = mean[B](bernoulli_nll(decoder(z), x))
+    xhat = decoder(z)
+    term recon = mean[B](gaussian_nll(xhat, variance, x))
     term kl = mean[B](kl_to_standard(mu, logvar))
     minimize recon + kl
-    show reconstruction = sigmoid(decoder(mu))
+    show reconstruction = decoder(mu)
 
 claims neg_elbo:
     sum_of_terms: neg_elbo == recon + kl
     kl_nonneg:    kl >= 0
     kl_zero:      kl == 0 iff mu == 0 and logvar == 0
+    likelihood:   recon == nll(x, normal(mean = xhat, var = variance)) up to constant in (encoder, decoder)
     sampling_law: z has law normal(mean = mu, var = exp(logvar))
     per_example:  neg_elbo is separable over B
     no_kl_to_dec: grad(kl, decoder) == 0
@@ -38,8 +41,8 @@ claims neg_elbo:
 train:
     step neg_elbo over encoder, decoder with adam(lr = 1e-3)
     batch B = 128
-    steps 2000
+    steps 6000
 
 sampler digits[N = 64] -> [N, (C H W)] in 0..1:
     z: [N, Z] ~ normal(mean = 0, var = 1)
-    return sigmoid(decoder(z))
+    return decoder(z)

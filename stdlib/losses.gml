@@ -14,6 +14,11 @@ fn bernoulli_cross_entropy(logits: [..s], x: [..s] in 0..1) -> [..s]:
 fn half_squared_error(mean: [..b, D], x: [..b, D]) -> [..b]:
     return sum[D](0.5 * square(x - mean))
 
+# -log of a Gaussian likelihood with one variance for all coordinates, without its constant
+# (D / 2) log(2 pi).
+fn gaussian_nll(mean: [..b, D], var: real, x: [..b, D]) -> [..b]:
+    return sum[D](0.5 * (log(var) + square(x - mean) / var))
+
 # Squared error, summed.
 fn squared_error(a: [..b, D], b: [..b, D]) -> [..b]:
     return sum[D](square(a - b))
@@ -21,6 +26,9 @@ fn squared_error(a: [..b, D], b: [..b, D]) -> [..b]:
 claims squared_error(a, b):
     squared_error_nonneg:   squared_error(a, b) >= 0
     squared_error_zero_iff: squared_error(a, b) == 0 iff a == b
+
+claims gaussian_nll(mean, var, x):
+    gaussian_nll_at_one: gaussian_nll(mean, 1, x) == half_squared_error(mean, x)
 
 claims bernoulli_nll(logits, x):
     bernoulli_nll_nonneg: bernoulli_nll(logits, x) >= 0
