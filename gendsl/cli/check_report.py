@@ -34,6 +34,7 @@ class Reporter:
         self.format = format
         self.stream = stream
         self.style = style_of(stream)
+        self._first = True
 
     def file(self, checked: Checked) -> None:
         match self.format:
@@ -57,17 +58,20 @@ class Reporter:
         if claims:
             parts.append(_counted(claims))
         seconds = sum(c.seconds for c in done)
-        self.stream.write(f"{self.style.paint('; '.join(parts), 'title')} in {seconds:.2f} s\n")
+        text = self.style.paint("; ".join(parts), "title")
+        self.stream.write(f"\n{text} in {seconds:.2f} s\n")
 
     # -- text -------------------------------------------------------------------------------
 
     def _text(self, checked: Checked) -> None:
+        self.stream.write("" if self._first else "\n")
+        self._first = False
         report(checked.diagnostics, "text", self.stream)
         analysis = checked.analysis
         name = self.style.paint(shown_path(_file(checked)), "title")
         found = summary(checked.diagnostics)
         if analysis.program is None or analysis.graph is None:
-            self.stream.write(f"{name}: {found}\n\n")
+            self.stream.write(f"{name}: {found}\n")
             return
         lines = [name]
         lines += self._labelled(program_lines(analysis.program, analysis.graph_hash))
@@ -76,7 +80,7 @@ class Reporter:
         if found:
             end.append(found)
         lines.append(f"  {self.style.paint(', '.join(end), 'title')} in {checked.seconds:.2f} s")
-        self.stream.write("\n".join(lines) + "\n\n")
+        self.stream.write("\n".join(lines) + "\n")
 
     def _labelled(self, rows: Iterable[tuple[str, str]]) -> list[str]:
         """Rows with a left label, shown once for each run of equal ones."""

@@ -24,7 +24,7 @@ ACTIONS = {
 def configure(parser: argparse.ArgumentParser) -> None:
     listed = "; ".join(f"{name}: {text}" for name, text in ACTIONS.items())
     parser.add_argument("action", nargs="?", metavar="ACTION", help=listed)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="data sets (info: or paths)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="data sets, for info also paths")
 
 
 def execute(args: argparse.Namespace) -> int:

@@ -13,6 +13,9 @@ from typing import NoReturn
 from gendsl.diagnostics.suggest import did_you_mean
 
 
+_HELP_WIDTH = 96
+
+
 class UsageError(Exception):
     """The command line is wrong: what about it, and what to do."""
 
@@ -26,7 +29,13 @@ class FlagParser(argparse.ArgumentParser):
     """An argument parser that raises, and that knows its flags by name."""
 
     def __init__(self, prog: str, description: str) -> None:
-        super().__init__(prog=prog, description=description, allow_abbrev=False, add_help=False)
+        super().__init__(
+            prog=prog,
+            description=description,
+            allow_abbrev=False,
+            add_help=False,
+            formatter_class=lambda prog: argparse.HelpFormatter(prog, width=_HELP_WIDTH),
+        )
         self.add_argument("-h", "--help", action="help", help="show this text and stop")
 
     def error(self, message: str) -> NoReturn:

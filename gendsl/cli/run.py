@@ -57,9 +57,10 @@ def execute(args: argparse.Namespace) -> int:
     from gendsl.cli.programs import require_program
 
     require_program(args.program)
+    from gendsl.cli.emit import stage_text
     from gendsl.run.session import run
 
-    return run(options(args))
+    return run(options(args), stage_text)
 
 
 def options(args: argparse.Namespace) -> RunOptions:

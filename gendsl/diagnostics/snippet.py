@@ -157,7 +157,8 @@ def _rows(marks: list[Mark], style: Style, mark_role: str) -> list[str]:
     ordered = sorted(marks, key=lambda m: (m.start, m.end))
     inline = _inline(ordered)
     canvas = _Canvas(style)
-    for mark in sorted(ordered, key=lambda m: m.primary):  # the primary one is drawn over others
+    # A mark inside of another stays visible; of two at one place the primary one is.
+    for mark in sorted(ordered, key=lambda m: (m.start - m.end, m.primary)):
         sign, role = ("^", mark_role) if mark.primary else ("-", "secondary")
         canvas.put(mark.start, sign * (mark.end - mark.start), role)
     if inline is not None:
