@@ -12,7 +12,6 @@ from typing import NoReturn
 
 from gendsl.diagnostics.suggest import did_you_mean
 
-
 _HELP_WIDTH = 96
 
 
