@@ -136,7 +136,13 @@ def _net_argument(formal: Formal, value: ast.Expr, ctx: Context) -> FnDef | str 
                 labels=(Label(formal.span, "wanted here"),),
             )
             return None
-    ctx.error("E0310", f"`{formal.name}` wants a net", value.span, "the name of a net is wanted")
+    ctx.error(
+        "E0310",
+        f"`{formal.name}` wants a net",
+        value.span,
+        "not the name of a net",
+        labels=(Label(formal.span, "declared here"),),
+    )
     return None
 
 

@@ -9,7 +9,7 @@ from gendsl.core.instantiate import sizes_of
 from gendsl.core.matching import Match
 from gendsl.core.program import DimInfo
 from gendsl.core.scope import FnEntity
-from gendsl.core.show import counted, plain, show_type
+from gendsl.core.show import counted, plain
 from gendsl.core.sizes import axis_argument, items
 from gendsl.core.term import AxisArg, FnDef, Signature
 from gendsl.diagnostics.model import Label
@@ -67,11 +67,7 @@ def complete(signature: Signature, match: Match, ctx: Context, syntax: CallSynta
             syntax.span,
             "not given" if bracket else f"no argument has an axis for `{missing[0]}`",
             labels=declared(signature),
-            help=f"write `{syntax.name}[{bracket}](...)`"
-            if bracket
-            else "; ".join(
-                f"`{f.name}` is {show_type(f.type)}" for f in signature.formals if f.type.items
-            ),
+            help=f"write `{syntax.name}[{bracket}](...)`" if bracket else None,
         )
         return False
     for spread in signature.spreads:

@@ -389,16 +389,27 @@ def _scalar(value: Term, what: str, ctx: Context) -> bool:
     if poisoned(value):
         return False
     if value.type.items:
-        labels = ", ".join(plain(i.label) for i in value.type.items)
         ctx.error(
             "E0510",
             f"{what} must be a scalar",
             value.span,
             describe(value),
-            help=f"reduce it: `mean[{labels}](...)`",
+            help=_reduced(value.type, ctx),
         )
         return False
     return True
+
+
+def _reduced(type_: TensorType, ctx: Context) -> str:
+    """Examples are averaged; whether coordinates are summed or averaged is the author's choice."""
+    batches = {d.name for d in ctx.body.module.dims() if d.kind == "batch"}
+    labels = [plain(i.label) for i in type_.items]
+    rest = ", ".join(n for n in labels if n not in batches)
+    examples = ", ".join(n for n in labels if n in batches)
+    if not rest:
+        return f"average over the examples: `mean[{examples}](...)`"
+    inner = f"`sum[{rest}](...)` or `mean[{rest}](...)`"
+    return f"reduce it: {inner}" + (f", then `mean[{examples}](...)`" if examples else "")
 
 
 def _update(target: ast.Ident, value: Term, ctx: Context, parts: ObjectiveParts) -> None:
@@ -409,7 +420,9 @@ def _update(target: ast.Ident, value: Term, ctx: Context, parts: ObjectiveParts)
             f"`{target.name}` is not a state",
             target.span,
             "only states are updated",
-            help=f"declare `state {target.name}: [...] = 0`",
+            help="parameters change by gradients: name it in `step ... over ...`"
+            if isinstance(entity, ValueEntity) and entity.kind == "param"
+            else f"declare `state {target.name}: [...] = 0`",
         )
         return
     if poisoned(value):

@@ -10,7 +10,7 @@ from gendsl.core.call_sizes import bind_brackets, complete, conditions, net_size
 from gendsl.core.context import CallSyntax, Context, describe, poisoned
 from gendsl.core.instantiate import instantiate, repeated_label, sizes_of
 from gendsl.core.matching import Match, positions
-from gendsl.core.ranges import inside
+from gendsl.core.ranges import inside, result_range
 from gendsl.core.scope import FnEntity
 from gendsl.core.show import plain, show_axis, show_kind, show_type
 from gendsl.core.sizes import is_size, size
@@ -227,6 +227,11 @@ def _invoke(
         syntax.span,
     )
     names = signature.result_names or ("",)
+    if isinstance(target, FnDef):
+        known = {name: value.type.range for name, value in args.items()}
+        types = [
+            TensorType(t.items, t.elem, result_range(target, i, known)) for i, t in enumerate(types)
+        ]
     return [
         (n, CallResult(invoke, i, type=t, span=syntax.span))
         for i, (n, t) in enumerate(zip(names, types, strict=True))

@@ -40,6 +40,7 @@ def signature(entity: FnEntity, sink: Sink) -> tuple[Signature, Body] | None:
     results = tuple(t for r in decl.result.types if (t := tensor_type(r, body, sink)) is not None)
     if sink.error_count > errors_before or len(results) != len(decl.result.types):
         return None
+    _uncoupled(decl, formals, results, body, sink)
     explicit = {n for n, _ in sizes}
     implicit = tuple(d.as_name or "" for d in body.sizes.values() if d.as_name not in explicit)
     made = Signature(
@@ -57,6 +58,33 @@ def signature(entity: FnEntity, sink: Sink) -> tuple[Signature, Body] | None:
     )
     _enter(made, body, sink)
     return made, body
+
+
+def _uncoupled(
+    decl: ast.FnDecl,
+    formals: tuple[Formal, ...],
+    results: tuple[TensorType, ...],
+    body: Body,
+    sink: Sink,
+) -> None:
+    """A net or layer that names the batch size must say that it mixes examples."""
+    if decl.coupled or decl.kind not in ("net", "layer"):
+        return
+    spans = [p.type.span for p in decl.params if p.type is not None]
+    for type_, span in zip([f.type for f in formals] + list(results), spans, strict=False):
+        used = {n for i in type_.items if not isinstance(i, Spread) for n in i.size.names}
+        for name in sorted(used):
+            info = body.module.entities.get(name)
+            if isinstance(info, DimInfo) and info.kind == "batch":
+                sink.error(
+                    "E0517",
+                    f"{decl.kind} `{decl.name.name}` names the batch size `{name}`",
+                    span,
+                    "counts examples",
+                    help=f"write `..b` for the leading axes; if it mixes examples on purpose, "
+                    f"`coupled {decl.kind} {decl.name.name}`",
+                )
+                return
 
 
 def _size_parameters(

@@ -208,12 +208,14 @@ def _schedule(item: ast.TrainSchedule, ctx: Context, schedules: dict[str, Term])
         from gendsl.core.ranges import inside
 
         allowed, found = entity.hyper.range, results[0][1].type.range
-        if found is not None and not inside(found, allowed):
+        if not inside(found, allowed):
             ctx.error(
                 "E0304",
                 f"`{item.target.name}` is declared in {range_text(allowed)}",
                 call.span,
                 show_range(found),
+                labels=(Label(entity.span, "declared here"),),
+                help="a schedule stays in the declared range: change its ends, or the range",
             )
             return
     schedules[item.target.name] = results[0][1]

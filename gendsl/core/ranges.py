@@ -6,11 +6,23 @@ unknown bound is None; everything returned contains all values of the term.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
+from gendsl.core.term import (
+    Apply,
+    CallResult,
+    Choose,
+    FnDef,
+    Local,
+    RearrangeTerm,
+    Reduce,
+    SliceTerm,
+    Spreadout,
+    Term,
+)
 from gendsl.ir.op import Op
-from gendsl.shape.tensor_type import Range
+from gendsl.shape.tensor_type import Range, Real
 
 _ANY = Range(None, None)
 
@@ -102,3 +114,42 @@ def _product(a: Range, b: Range) -> Range:
         return _ANY
     ends = [x * y for x in (a.low, a.high) for y in (b.low, b.high)]  # type: ignore[operator]
     return Range(min(ends), max(ends))
+
+
+def infer(term: Term, args: Mapping[str, Range | None]) -> Range | None:
+    """The range of a term of a body, given those of the body's parameters."""
+    memo: dict[int, Range | None] = {}
+
+    def visit(t: Term) -> Range | None:
+        if id(t) not in memo:
+            memo[id(t)] = _infer(t, args, visit)
+        return memo[id(t)]
+
+    return visit(term)
+
+
+def _infer(
+    term: Term, args: Mapping[str, Range | None], visit: Callable[[Term], Range | None]
+) -> Range | None:
+    match term:
+        case Local(name=name):
+            return args.get(name, term.type.range)
+        case Apply(op=op, args=parts) if isinstance(term.type.elem, Real):
+            return pointwise(op, [visit(p) for p in parts])
+        case Spreadout(arg=arg) | RearrangeTerm(arg=arg) | SliceTerm(arg=arg):
+            return visit(arg)
+        case Reduce(kind="mean" | "max" | "min", arg=arg):
+            return visit(arg)
+        case Choose(then=then, otherwise=otherwise):
+            return hull([visit(then), visit(otherwise)])
+        case CallResult(call=call, result=result) if isinstance(call.target, FnDef):
+            given = {name: visit(value) for name, value in call.args.items()}
+            return result_range(call.target, result, given)
+        case _:
+            return term.type.range
+
+
+def result_range(target: FnDef, result: int, args: Mapping[str, Range | None]) -> Range | None:
+    """The range of a call's result: as declared, or found in the body."""
+    declared = target.signature.results[result].range
+    return declared if declared is not None else infer(target.outputs[result], args)

@@ -194,8 +194,8 @@ def _open_group(pattern: ast.SizeGroup, item: Axis, ctx: Context) -> list[_Piece
         rest = item.size.divide(product)
         if rest is None:
             return _wrong(pattern, product, item, ctx)
-        for factor, divisor, dividend in rest.divisibility:
-            ctx.body.conditions.append(("divides", divisor * factor, dividend, pattern.span))
+        if rest.divisibility:
+            ctx.body.conditions.append(("divides", product, item.size, pattern.span))
         sizes[unknown[0]] = rest
     elif product != item.size:
         return _wrong(pattern, product, item, ctx)

@@ -87,13 +87,14 @@ def _arithmetic(
             return a * b
         case _:
             quotient = a.divide(b)
-            if quotient is None:
+            numbers = a.constant is not None and b.constant is not None
+            if quotient is None or (numbers and quotient.divisibility):
                 sink.error(
                     "E0404",
                     f"`{plain(a)}` cannot be divided exactly by `{plain(b)}`",
                     expr.span,
-                    "no exact quotient for all sizes",
-                    help="divide by a number, a dim, or a product of dims",
+                    "not a whole number" if quotient else "no exact quotient for all sizes",
+                    help=None if quotient else "divide by a number, a dim, or a product of dims",
                 )
                 return None
             return require_integer(quotient, expr, body)
