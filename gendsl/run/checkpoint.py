@@ -7,6 +7,7 @@ temporary name and renamed), and its metadata says which program it belongs to.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -70,17 +71,24 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
         "step": str(checkpoint.step),
     }
     path = folder / file_name(checkpoint.step)
-    write_whole(path, encode(tensors, metadata))
+    write_whole(path, _ordered_header(encode(tensors, metadata)))
     for step in [s for s in steps(folder) if s <= checkpoint.step][:-KEPT]:
         with disk_errors("remove", path):
             (folder / file_name(step)).unlink()
     return path
 
 
+def _ordered_header(raw: bytes) -> bytes:
+    """The file with its header's keys sorted: the library writes them in an order that changes from
+    call to call, and equal checkpoints are to be equal files."""
+    length = int.from_bytes(raw[:8], "little")
+    header = json.dumps(json.loads(raw[8 : 8 + length]), sort_keys=True, separators=(",", ":"))
+    padded = header.encode().ljust(-(-len(header.encode()) // 8) * 8)
+    return len(padded).to_bytes(8, "little") + padded + raw[8 + length :]
+
+
 def load(path: Path) -> Checkpoint:
     """Read a checkpoint; a file that is none is a coded error."""
-    import json
-
     from safetensors import SafetensorError
     from safetensors.numpy import load as decode
 

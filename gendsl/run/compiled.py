@@ -15,8 +15,8 @@ import numpy as np
 from gendsl.diagnostics.model import fail
 from gendsl.ir.graph import Node, Show
 from gendsl.ir.step import StepGraph
+from gendsl.noise import Noise
 from gendsl.run.job import Job
-from gendsl.run.noise import Noise
 from gendsl.run.settings import inside
 from gendsl.target import CompiledFunction, CompiledStep
 

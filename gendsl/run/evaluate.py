@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from gendsl.noise import Noise
 from gendsl.run.compiled import Compiled, evaluation_parts, hypers_at
 from gendsl.run.job import Job
-from gendsl.run.noise import Noise
 
 Array = np.ndarray[Any, Any]
 

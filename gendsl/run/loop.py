@@ -24,13 +24,13 @@ import numpy as np
 
 from gendsl.data.order import batch_indices
 from gendsl.diagnostics.model import GendslError, fail
+from gendsl.noise import Noise
 from gendsl.run import cadence, checkpoint
 from gendsl.run.compiled import Compiled, schedule_at
 from gendsl.run.evaluate import has_ema, held_out
 from gendsl.run.folder import RunFolder
 from gendsl.run.job import Job
 from gendsl.run.metrics import Journal, Record
-from gendsl.run.noise import Noise
 from gendsl.run.progress import Progress
 from gendsl.run.sample import write_progress
 

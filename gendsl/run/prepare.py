@@ -20,9 +20,9 @@ from gendsl.run.settings import Settings, settle
 from gendsl.run.targets import find
 
 
-def read_program(options: RunOptions, sink: Sink) -> Analysis:
+def read_program(options: RunOptions, sink: Sink, prove: bool) -> Analysis:
     """Stages 0 to 4; errors raise, warnings stay in the sink."""
-    analysis = analyse(options.program, sink)
+    analysis = analyse(options.program, sink, prove=prove)
     if sink.has_errors:
         raise GendslError(*sink.sorted())
     return analysis
@@ -77,10 +77,10 @@ def _shown_path(path: str) -> str:
     return path
 
 
-def prepare(options: RunOptions, source: Source) -> Job:
+def prepare(options: RunOptions, source: Source, target_name: str) -> Job:
     """Numbers, target and data; `steps` may still be changed by a resumed run's manifest."""
     settings = settle(source.interface, options.settings)
-    target = find(options.target)
+    target = find(target_name)
     bound = _data(options, source, settings)
     sizes: Mapping[str, int] = bound.sizes if bound is not None else settings.sizes
     check_conditions(source.interface.conditions, sizes)

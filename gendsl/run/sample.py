@@ -18,13 +18,13 @@ import numpy as np
 from gendsl.core.program import DataField
 from gendsl.diagnostics.model import fail
 from gendsl.ir.graph import SamplerGraph, Show
+from gendsl.noise import Noise
 from gendsl.ops.leaf import Input
 from gendsl.run import pictures
 from gendsl.run.compiled import Compiled, hypers_at, shown_count
 from gendsl.run.evaluate import readable
 from gendsl.run.files import write_whole
 from gendsl.run.job import Job
-from gendsl.run.noise import Noise
 from gendsl.shape.tensor_type import Fin
 
 Array = np.ndarray[Any, Any]

@@ -8,7 +8,7 @@ nothing is written before everything that can be refused has been; what is writt
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from gendsl.diagnostics.model import Diagnostic, GendslError, Sink
+from gendsl.driver import Analysis
 from gendsl.ir.step import StepGraph
 from gendsl.options import FRONT_STAGES, RunOptions
 from gendsl.run import checkpoint, compiled, emit, manifest, metrics, sample
@@ -32,25 +33,30 @@ from gendsl.source.text import SourceFile
 
 INTERRUPTED = 130
 
+FrontText = Callable[[Analysis, str], str | None]
+
 Array = np.ndarray[Any, Any]
 
 
-def run(options: RunOptions) -> int:
-    """Do what was asked. Problems are raised as `GendslError`; warnings go to stderr."""
+def run(options: RunOptions, front_text: FrontText) -> int:
+    """Do what was asked. Problems are raised as `GendslError`; warnings go to stderr.
+
+    `front_text` prints a stage of the front half (`--emit ast`)."""
     sink = Sink()
-    analysis = read_program(options, sink)
     if options.emit in FRONT_STAGES:
-        print(emit.front_text(options.emit, analysis), end="")
+        analysis = read_program(options, sink, prove=False)
+        print(front_text(analysis, options.emit), end="")
         return 0
+    analysis = read_program(options, sink, prove=options.emit is None)
     warn(sink.sorted(), analysis.source)
     source = program_of(analysis, options)
     if options.emit is not None:
-        job = prepare(options, source)
+        job = prepare(options, source, emit.TARGETS.get(options.emit, options.target))
         print(emit.back_text(options.emit, joint_graphs(job)[0], job), end="")
         return 0
     require_packages()
     folder = choose(options.name, options.out, options.resume)
-    return train(prepare(options, source), folder)
+    return train(prepare(options, source, options.target), folder)
 
 
 def train(job: Job, folder: RunFolder) -> int:
@@ -157,7 +163,12 @@ class Session:
         job, say = self.job, self.progress.note
         say(f"{job.source.path}  graph {job.source.graph_hash[:12]}, seed {job.seed}")
         if job.source.claims:
-            say(f"claims   {_claims_text(job)}")
+            verdicts = [claim.verdict for claim in job.source.claims]
+            counts = (f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
+            say(f"claims   {', '.join(counts)}")
+            unknown = [claim.name for claim in job.source.claims if claim.verdict == "unknown"]
+            if unknown:
+                say(f"warning  not settled: {', '.join(unknown)} (see `gendsl check`)")
         if job.data is not None and job.examples is not None:
             counts = (
                 f"{job.examples.train_count:,} to train, {job.examples.held_out_count:,} held out"
@@ -229,11 +240,3 @@ class Session:
 
     def _resume(self) -> str:
         return manifest.resume_command(self.job.command, self.folder.path)
-
-
-def _claims_text(job: Job) -> str:
-    verdicts = [claim.verdict for claim in job.source.claims]
-    parts = [f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts)]
-    open_ = [claim.name for claim in job.source.claims if claim.verdict == "unknown"]
-    warning = f"; not settled: {', '.join(open_)}" if open_ else ""
-    return ", ".join(parts) + warning

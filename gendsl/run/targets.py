@@ -21,7 +21,7 @@ _WORDS = {"torch_cpu": "the CPU", "triton_cuda": "CUDA"}
 
 
 def find(name: str) -> Target:
-    """The target, ready to run. Raises E0901 (cannot run here) or E1056 (not installed)."""
+    """The target, ready to run. Raises E0901 when it cannot run here."""
     places = {point.name: point.value for point in entry_points(group="gendsl.targets")}
     place = places.get(name, BUILT_IN.get(name, ""))
     module, _, attribute = place.partition(":")
@@ -39,14 +39,14 @@ def _absent(name: str, module: str, missing: str) -> GendslError:
     words = _WORDS.get(name, name)
     if module == missing or module.startswith(f"{missing}."):
         return fail(
-            "E1056",
+            "E0901",
             f"this gendsl has no target for {words}",
-            help="leave `--cuda` out to run on the CPU"
+            help="leave `--cuda` out to run on the CPU; its source is `--emit torch`"
             if name == "triton_cuda"
             else "install gendsl again",
         )
     return fail(
-        "E1056",
+        "E0901",
         f"running on {words} needs the Python package `{missing}`",
         help="install it with `pip install 'gendsl[train]'`; `gendsl doctor` checks the rest",
     )
