@@ -18,7 +18,7 @@ from gendsl.ops.loop import Loop, LoopBody
 if TYPE_CHECKING:
     import numpy as np
 
-    from gendsl.run.noise import Noise
+    from gendsl.noise import Noise
 
     Array = np.ndarray[Any, Any]
 

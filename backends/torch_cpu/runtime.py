@@ -19,7 +19,7 @@ from gendsl.ops.arithmetic import Power
 from gendsl.ops.arity import Binary, Unary
 
 if TYPE_CHECKING:
-    from gendsl.run.noise import Noise
+    from gendsl.noise import Noise
 
 Drawn = Callable[..., Tensor]
 

@@ -22,7 +22,7 @@ from gendsl.shape.tensor_type import Bool, Fin
 from gendsl.target import require_answers
 
 if TYPE_CHECKING:
-    from gendsl.run.noise import Noise
+    from gendsl.noise import Noise
 
 Arrays = Mapping[str, Any]
 # Plans with more temporaries than this gain from keeping freed memory.

@@ -40,6 +40,8 @@ class ConvVAE(nn.Module):
 class ConvVaePeer:
     """The same objective as the MLP's, summed over the image."""
 
+    draws: Mapping[str, tuple[int, ...]]
+
     def __init__(self, sizes: Mapping[str, int], beta: float = 1.0) -> None:
         self.beta = beta
         self.draws = {"neg_elbo.eps": (sizes["Z"],)}

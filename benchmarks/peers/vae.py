@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -30,10 +31,12 @@ class VAE(nn.Module):
 
 
 class VaePeer:
-    """The beta-VAE objective: cross-entropy plus beta times the KL to the standard normal."""
+    """The negative ELBO: a Gaussian likelihood of fixed variance, and the KL to the standard normal."""
 
-    def __init__(self, sizes: Mapping[str, int], beta: float = 1.0) -> None:
-        self.beta = beta
+    draws: Mapping[str, tuple[int, ...]]
+
+    def __init__(self, sizes: Mapping[str, int], variance: float = 0.04) -> None:
+        self.variance = variance
         self.draws = {"neg_elbo.eps": (sizes["Z"],)}
         self._module = VAE(sizes["C"] * sizes["H"] * sizes["W"], sizes["hidden"], sizes["Z"])
 
@@ -50,7 +53,28 @@ class VaePeer:
 
     def losses(self, batch: Mapping[str, Tensor], noise: Mapping[str, Tensor]) -> dict[str, Tensor]:
         x = batch["x"]
+        out, mu, logvar = self._module(x, noise["neg_elbo.eps"])
+        squared = F.mse_loss(torch.sigmoid(out), x, reduction="sum") / len(x)
+        recon = 0.5 * squared / self.variance + 0.5 * x.shape[1] * math.log(self.variance)
+        kl = kl_to_standard(mu, logvar)
+        return {"loss": recon + kl, "recon": recon, "kl": kl}
+
+
+class BetaVaePeer(VaePeer):
+    """Cross-entropy plus beta times the KL."""
+
+    def __init__(self, sizes: Mapping[str, int], beta: float = 0.25) -> None:
+        super().__init__(sizes)
+        self.beta = beta
+
+    def losses(self, batch: Mapping[str, Tensor], noise: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        x = batch["x"]
         logits, mu, logvar = self._module(x, noise["neg_elbo.eps"])
         recon = F.binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x)
-        kl = 0.5 * torch.sum(logvar.exp() + mu**2 - 1 - logvar) / len(x)
+        kl = kl_to_standard(mu, logvar)
         return {"loss": recon + self.beta * kl, "recon": recon, "kl": kl}
+
+
+def kl_to_standard(mu: Tensor, logvar: Tensor) -> Tensor:
+    """In nats, summed over the latent and averaged over the batch."""
+    return 0.5 * torch.sum(logvar.exp() + mu**2 - 1 - logvar) / len(mu)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gendsl.diagnostics.model import fail
-from gendsl.run.noise import Noise
+from gendsl.noise import Noise
 
 Indices = npt.NDArray[np.int64]
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from gendsl.data.dataset import LABEL, VALUE, Array, Dataset, RawPart, assemble
 from gendsl.diagnostics.model import fail
-from gendsl.run.noise import Noise
+from gendsl.noise import Noise
 
 PREFIX = "synthetic:"
 TRAIN, TEST = 4096, 1024

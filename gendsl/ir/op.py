@@ -99,7 +99,7 @@ class Concrete:
 
     sizes: Mapping[str, int]
     dtype: Any  # numpy dtype of reals: float64 (reference) or float32
-    noise: Any = None  # the noise source for Draw (see gendsl.run.noise), None outside of runs
+    noise: Any = None  # the noise source for Draw (see gendsl.noise), None outside of runs
 
     def shape(self, type_: NodeType) -> tuple[int, ...]:
         return tuple(d.size(self.sizes) for d in type_.shape)

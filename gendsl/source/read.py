@@ -24,13 +24,18 @@ def read_source(file: Path, shown: str) -> SourceFile:
         data = file.read_bytes()
     except FileNotFoundError:
         siblings = [p.name for p in file.parent.glob("*.gml")] if file.parent.is_dir() else []
-        raise fail("E0001", f"there is no file {shown}", help=did_you_mean(file.name, siblings)) from None
+        raise fail(
+            "E0001", f"there is no file {shown}", help=did_you_mean(file.name, siblings)
+        ) from None
     except OSError as problem:
         raise fail("E0001", f"{shown} cannot be read: {problem.strerror}") from None
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
         line = data.count(b"\n", 0, problem.start) + 1
-        raise fail("E0003", f"{shown} is not UTF-8 text: byte {data[problem.start]:#04x} in line {line}",
-                   help="save the file as UTF-8") from None
+        raise fail(
+            "E0003",
+            f"{shown} is not UTF-8 text: byte {data[problem.start]:#04x} in line {line}",
+            help="save the file as UTF-8",
+        ) from None
     return SourceFile(shown, text.replace("\r\n", "\n").replace("\r", "\n"))

@@ -14,7 +14,7 @@ import time
 import numpy as np
 import pytest
 
-from gendsl.run.noise import Noise, draw_key, philox_words
+from gendsl.noise import Noise, draw_key, philox_words
 
 ONES = 0xFFFFFFFF
 

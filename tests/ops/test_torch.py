@@ -3,182 +3,16 @@ float64, and 1e-5 in float32."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 
 from gendsl.ir.evaluate import evaluate
 from gendsl.ir.op import NodeType, Op
 from gendsl.ops.leaf import Leaf
 from gendsl.ops.loop import Loop
 from tests.ops.sampling import EXECUTABLE, SIZES, close, generator, named, node_for, operands
-
-T = torch.Tensor
-Meaning = Callable[..., T]
-
-
-def size(dim: Any, sizes: Mapping[str, int]) -> int:
-    return int(dim.evaluate(sizes))
-
-
-def broadcast(op: Any, sizes: Mapping[str, int], x: T) -> T:
-    shape = [size(d, sizes) for d in op.shape]
-    for axis in range(len(shape)):
-        if axis not in op.positions:
-            x = x.unsqueeze(axis)
-    return x.expand(shape)
-
-
-def pieces(op: Any, sizes: Mapping[str, int], x: T) -> T:
-    index = size(op.start, sizes) + op.step * torch.arange(size(op.length, sizes))
-    return x.index_select(op.axis, index)
-
-
-def scattered(op: Any, sizes: Mapping[str, int], x: T) -> T:
-    shape = list(x.shape)
-    index = size(op.start, sizes) + op.step * torch.arange(shape[op.axis])
-    shape[op.axis] = size(op.size, sizes)
-    return torch.zeros(shape, dtype=x.dtype).index_copy(op.axis, index, x)
-
-
-def padded(op: Any, sizes: Mapping[str, int], x: T) -> T:
-    widths = [0, 0] * (x.ndim - 1 - op.axis) + [size(op.before, sizes), size(op.after, sizes)]
-    return F.pad(x, widths)
-
-
-def gathered(op: Any, sizes: Mapping[str, int], table: T, index: T) -> T:
-    if op.batch == 0:
-        return table[index]
-    rows = [
-        gathered(type(op)(op.batch - 1), sizes, t, i) for t, i in zip(table, index, strict=True)
-    ]
-    return torch.stack(rows)
-
-
-def scatter_added(op: Any, sizes: Mapping[str, int], index: T, values: T) -> T:
-    if op.batch == 0:
-        flat = values.reshape(index.numel(), *values.shape[index.ndim :])
-        zeros = torch.zeros(size(op.size, sizes), *flat.shape[1:], dtype=values.dtype)
-        return zeros.index_add(0, index.reshape(-1), flat)
-    inner = type(op)(op.batch - 1, op.size)
-    rows = [scatter_added(inner, sizes, i, v) for i, v in zip(index, values, strict=True)]
-    return torch.stack(rows)
-
-
-def contracted(op: Any, sizes: Mapping[str, int], a: T, b: T) -> T:
-    left, right, out = ("".join("abcdefgh"[i] for i in t) for t in (op.left, op.right, op.out))
-    return torch.einsum(f"{left},{right}->{out}", a, b)
-
-
-def image(op: Any, x: T) -> T:
-    top, bottom, left, right = op.pads
-    return F.pad(x, (left, right, top, bottom))
-
-
-def conv_transposed(op: Any, sizes: Mapping[str, int], g: T, w: T) -> T:
-    """The derivative of the convolution of a zero image, by autograd."""
-    shape = (g.shape[0], w.shape[1], size(op.out_height, sizes), size(op.out_width, sizes))
-    x = torch.zeros(shape, dtype=g.dtype, requires_grad=True)
-    (slope,) = torch.autograd.grad(F.conv2d(image(op, x), w, stride=op.stride), x, g)
-    return slope
-
-
-def conv_weight(op: Any, sizes: Mapping[str, int], x: T, g: T) -> T:
-    window = (size(op.kernel_height, sizes), size(op.kernel_width, sizes))
-    w = torch.zeros(g.shape[1], x.shape[1], *window, dtype=g.dtype, requires_grad=True)
-    (slope,) = torch.autograd.grad(F.conv2d(image(op, x), w, stride=op.stride), w, g)
-    return slope
-
-
-def affine(op: Any, sizes: Mapping[str, int], i: T) -> T:
-    scaled = torch.div(size(op.scale, sizes) * i, size(op.divide, sizes), rounding_mode="floor")
-    return size(op.offset, sizes) + scaled
-
-
-def over_axes(op: Any, x: T, reduce: Callable[[T, int], T]) -> T:
-    for axis in reversed(op.axes):
-        x = reduce(x, axis)
-    return x
-
-
-PLAIN: dict[str, Callable[..., T]] = {
-    "neg": torch.neg,
-    "exp": torch.exp,
-    "log": torch.log,
-    "expm1": torch.expm1,
-    "log1p": torch.log1p,
-    "sqrt": torch.sqrt,
-    "rsqrt": torch.rsqrt,
-    "square": torch.square,
-    "abs": torch.abs,
-    "relu": torch.relu,
-    "sigmoid": torch.sigmoid,
-    "tanh": torch.tanh,
-    "softplus": lambda x: torch.logaddexp(x, torch.zeros_like(x)),
-    "silu": F.silu,
-    "gelu": F.gelu,
-    "erf": torch.erf,
-    "sin": torch.sin,
-    "cos": torch.cos,
-    "sign": torch.sign,
-    "floor": torch.floor,
-    "reciprocal": torch.reciprocal,
-    "stop_grad": lambda x: x,
-    "add": torch.add,
-    "sub": torch.sub,
-    "mul": torch.mul,
-    "div": torch.div,
-    "maximum": torch.maximum,
-    "minimum": torch.minimum,
-    "straight_through": lambda z, q: q,
-    "less": torch.lt,
-    "less_equal": torch.le,
-    "equal": torch.eq,
-    "not_equal": torch.ne,
-    "and": torch.logical_and,
-    "or": torch.logical_or,
-    "not": torch.logical_not,
-    "where": torch.where,
-    "widen": lambda x: x,
-}
-
-WITH_ATTRIBUTES: dict[str, Callable[..., T]] = {
-    "power": lambda op, sizes, x: torch.pow(x, float(op.exponent)),
-    "sum": lambda op, sizes, x: over_axes(op, x, lambda x, a: x.sum(a)),
-    "max": lambda op, sizes, x: over_axes(op, x, lambda x, a: x.amax(a)),
-    "min": lambda op, sizes, x: over_axes(op, x, lambda x, a: x.amin(a)),
-    "logsumexp": lambda op, sizes, x: over_axes(op, x, torch.logsumexp),
-    "all": lambda op, sizes, x: over_axes(op, x, torch.all),
-    "any": lambda op, sizes, x: over_axes(op, x, torch.any),
-    "softmax": lambda op, sizes, x: torch.softmax(x, op.axis),
-    "log_softmax": lambda op, sizes, x: torch.log_softmax(x, op.axis),
-    "cumsum": lambda op, sizes, x: torch.cumsum(x, op.axis),
-    "cumprod": lambda op, sizes, x: torch.cumprod(x, op.axis),
-    "argmin": lambda op, sizes, x: torch.argmin(x, op.axis),
-    "argmax": lambda op, sizes, x: torch.argmax(x, op.axis),
-    "argsort": lambda op, sizes, x: torch.argsort(x, dim=op.axis, stable=True),
-    "broadcast": broadcast,
-    "transpose": lambda op, sizes, x: x.permute(op.perm),
-    "reshape": lambda op, sizes, x: x.reshape([size(d, sizes) for d in op.shape]),
-    "slice": pieces,
-    "scatter_slice": scattered,
-    "pad": padded,
-    "flip": lambda op, sizes, x: torch.flip(x, (op.axis,)),
-    "concat": lambda op, sizes, *parts: torch.cat(parts, op.axis),
-    "gather": gathered,
-    "scatter_add": scatter_added,
-    "one_hot": lambda op, sizes, i: F.one_hot(i, size(op.bound, sizes)),
-    "index_affine": affine,
-    "contract": contracted,
-    "conv2d": lambda op, sizes, x, w: F.conv2d(image(op, x), w, stride=op.stride),
-    "conv_transpose2d": conv_transposed,
-    "conv2d_weight_grad": conv_weight,
-    "to_real": lambda op, sizes, x: x.to(torch.get_default_dtype()),
-}
+from tests.ops.torch_meaning import PLAIN, WITH_ATTRIBUTES, apply
 
 BY_HAND = PLAIN.keys() | WITH_ATTRIBUTES.keys()
 CASES = [(op, t) for name in sorted(BY_HAND) for op, t in EXECUTABLE[name].samples()]
@@ -202,10 +36,7 @@ def test_reference_is_torch(op: Op, types: tuple[NodeType, ...]) -> None:
             ]
             (reference,) = evaluate([node], named(values), sizes, dtype=dtype)
             tensors = [torch.from_numpy(np.array(v, order="C")) for v in values]
-            if op.name in PLAIN:
-                expected = PLAIN[op.name](*tensors)
-            else:
-                expected = WITH_ATTRIBUTES[op.name](op, sizes, *tensors)
+            expected = apply(op, sizes, tensors)
             if reference.dtype.kind == "f":
                 close(reference, expected.detach().numpy().astype(dtype), tolerance)
             else:

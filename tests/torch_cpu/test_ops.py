@@ -10,8 +10,8 @@ from gendsl.ir.build import mul
 from gendsl.ir.evaluate import evaluate
 from gendsl.ir.graph import Builder, Node
 from gendsl.ir.op import REGISTRY, Absent, Kernel, NodeType, Op
+from gendsl.noise import Noise
 from gendsl.ops.leaf import Input
-from gendsl.run.noise import Noise
 from gendsl.shape.tensor_type import Real
 from tests.ops.sampling import EXECUTABLE, SIZES, close, generator, named, node_for, operands
 

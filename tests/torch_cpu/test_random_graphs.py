@@ -12,6 +12,7 @@ from backends.torch_cpu import TARGET
 from gendsl.ir.build import const, to_real, truth
 from gendsl.ir.evaluate import evaluate
 from gendsl.ir.graph import Builder, Node
+from gendsl.noise import Noise
 from gendsl.ops.broadcast import Broadcast, Sum
 from gendsl.ops.contract import Contract
 from gendsl.ops.leaf import Draw, Input
@@ -40,7 +41,6 @@ from gendsl.ops.pointwise import (
 )
 from gendsl.ops.reduce import LogSumExp, Max, Softmax
 from gendsl.passes.simplify import simplify
-from gendsl.run.noise import Noise
 from gendsl.shape.dim import ONE, ZERO, Dim
 from gendsl.shape.tensor_type import Bool, Real
 

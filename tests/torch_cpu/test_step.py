@@ -15,10 +15,10 @@ from backends.torch_cpu.target import Step
 from gendsl.core.program import Recipe
 from gendsl.ir.graph import Graph
 from gendsl.ir.step import StepGraph
+from gendsl.noise import Noise
 from gendsl.passes.differentiate import gradients
 from gendsl.passes.joint import initial, joint, param_input
 from gendsl.passes.pipeline import transform_step
-from gendsl.run.noise import Noise
 from tests.joint.models import SIZES, line, recipe, vae
 
 Weights = Mapping[str, torch.Tensor]

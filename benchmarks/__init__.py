@@ -1,0 +1,1 @@
+"""Comparisons with other systems, each one command; none runs in CI."""
