@@ -95,7 +95,7 @@ class Reader:
         if node in self.abstract:
             return of_atom(atom("var", self.abstract[node], at, ""))
         op, args = node.op, node.inputs
-        moved = self._moved(node, at)
+        moved = self.moved(node, at)
         if moved is not None:
             return n.add(*(n.mul(mask, self.real(m, i)) for mask, m, i in moved))
         match op:
@@ -238,7 +238,7 @@ class Reader:
                 return self.real(node, at)
 
     # ---- movement -------------------------------------------------------------------------
-    def _moved(self, node: Node, at: At) -> list[tuple[Poly, Node, At]] | None:
+    def moved(self, node: Node, at: At) -> list[tuple[Poly, Node, At]] | None:
         """For an op that only moves entries: the value is the sum of mask * operand[index]."""
         op, args = node.op, node.inputs
         match op:
@@ -288,7 +288,7 @@ class Reader:
         if not isinstance(elem, Fin):
             raise n.KernelError(f"{node} is not an index")
         bound = size(elem.bound)
-        moved = self._moved(node, at)
+        moved = self.moved(node, at)
         if moved is not None and len(moved) == 1 and moved[0][0] is ONE:
             return self.index(moved[0][1], moved[0][2])
         match op:
@@ -319,7 +319,7 @@ class Reader:
     def truth(self, node: Node, at: At) -> Poly:
         """The value of a Boolean node, as 0 or 1."""
         op, args = node.op, node.inputs
-        moved = self._moved(node, at)
+        moved = self.moved(node, at)
         if moved is not None:
             return n.add(*(n.mul(mask, self.truth(m, i)) for mask, m, i in moved))
         match op:

@@ -10,6 +10,7 @@ everywhere; bound names are opened only with fresh ones.
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from math import gcd, lcm
@@ -32,10 +33,16 @@ from gendsl.prove.kernel.term import (
 Env = Mapping[str, Sequence[tuple[tuple[Atom, ...], Poly]]]
 _IDEMPOTENT = frozenset(("d", "bool", "ge0", "eq0"))
 _counter = itertools.count()
+_stop_at = [float("inf")]
 
 
 class KernelError(Exception):
     """A rule was applied where it does not fit, or a form is outside the kernel's reach."""
+
+
+def stop_at(deadline: float) -> None:
+    """Make arithmetic fail after this value of `time.monotonic()`: search must end."""
+    _stop_at[0] = deadline
 
 
 # ---- polynomial arithmetic ---------------------------------------------------------------
@@ -60,6 +67,8 @@ def sub(p: Poly, q: Poly) -> Poly:
 def mul(p: Poly, q: Poly) -> Poly:
     if p is ONE or q is ONE:
         return q if p is ONE else p
+    if len(p.terms) * len(q.terms) > 20000 or time.monotonic() > _stop_at[0]:
+        raise KernelError("a product is too large, or the time is over")
     total: dict[Mono, Fraction] = {}
     for (m, c), (n, d) in itertools.product(p.terms.items(), q.terms.items()):
         exponents = dict(m)

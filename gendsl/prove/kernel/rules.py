@@ -194,6 +194,12 @@ def weaken(t: Thm, rel: str) -> Thm:
     return _thm("weaken", rel, t.poly, [t])
 
 
+def opposite(t: Thm) -> Thm:
+    """p != 0 gives -p != 0; p = 0 gives -p = 0."""
+    _need(t.concl.rel in ("ne", "eq"), "the sign would change")
+    return _thm("opposite", t.concl.rel, scale(t.poly, -1), [t])
+
+
 def combine(t: Thm, u: Thm) -> Thm:
     """>= 0 and != 0 give > 0; p >= 0 and -p >= 0 give p = 0."""
     if u.concl.rel == "ne":

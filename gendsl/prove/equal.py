@@ -1,0 +1,164 @@
+"""Search for proofs of equations: rewriting by known equations, then clearing denominators.
+
+In: a polynomial, equations as theorems. Out: a theorem `p = 0`, or None. Untrusted: every step is a
+kernel rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import permutations
+
+from gendsl.prove.kernel import normal as n
+from gendsl.prove.kernel import rules as r
+from gendsl.prove.kernel.rules import Thm
+from gendsl.prove.kernel.term import ONE, ZERO, Atom, Mono, Poly, of_atom, poly
+
+ROUNDS = 24
+
+
+def prove_zero(p: Poly, equations: Sequence[Thm] = ()) -> Thm | None:
+    """p = 0 from the equations (conclusions `= 0`, quantified or not)."""
+    steps, rest = reduced(p, equations)
+    if rest.terms:
+        last = _cleared(rest, equations)
+        if last is None:
+            return None
+        steps.append(last)
+    return r.linear("eq", p, [(ONE, t) for t in steps])
+
+
+def reduced(p: Poly, equations: Sequence[Thm]) -> tuple[list[Thm], Poly]:
+    """p rewritten by the equations: theorems (before - after) = 0, and what is left."""
+    steps: list[Thm] = []
+    for _ in range(ROUNDS if equations else 0):
+        step = _rewritten(p, equations) or _divided(p, equations) if p.terms else None
+        if step is None:
+            break
+        steps.append(step)
+        p = n.sub(p, step.poly)
+    return steps, p
+
+
+def _rewritten(p: Poly, equations: Sequence[Thm]) -> Thm | None:
+    """The first rewriting of a variable in p."""
+    names = mentioned(p)
+    for e in equations:
+        for solved, at in orientations(e, names):
+            try:
+                step = r.rewrite(p, solved, at)
+            except n.KernelError:
+                continue
+            if step.poly.terms and len(mentioned(n.sub(p, step.poly))) <= len(names):
+                return step
+    return None
+
+
+def orientations(e: Thm, names: frozenset[str]) -> Iterator[tuple[Thm, Atom]]:
+    """The equation solved for one of its variables: (theorem with coefficient 1, pattern atom)."""
+    if e.concl.rel != "eq":
+        return
+    for m, c in e.concl.poly.terms.items():
+        if len(m) != 1 or m[0][1] != 1 or m[0][0].kind != "var" or m[0][0].args[0] not in names:
+            continue
+        rest = n.sub(e.concl.poly, poly({m: c}))
+        if m[0][0].args[0] in mentioned(rest):
+            continue
+        yield (e if c == 1 else _rescaled(e, 1 / c)), m[0][0]
+
+
+def _rescaled(e: Thm, c: Fraction) -> Thm:
+    names = [n.fresh(b.args[1]) for b in e.concl.binders]
+    t = r.specialize(e, names) if names else e
+    return r.generalize(r.linear("eq", n.scale(t.poly, c), [(poly({(): c}), t)]), names)
+
+
+def mentioned(p: Poly) -> frozenset[str]:
+    """The names of the real variables in p, at any depth."""
+    found: set[str] = set()
+    seen: set[object] = set()
+    stack: list[object] = [p]
+    while stack:
+        x = stack.pop()
+        if isinstance(x, tuple):
+            stack.extend(x)
+            continue
+        if x in seen or not isinstance(x, Poly | Atom):
+            continue
+        seen.add(x)
+        if isinstance(x, Poly):
+            stack.extend(a for m in x.terms for a, _ in m)
+        else:
+            if x.kind == "var":
+                found.add(x.args[0])
+            stack.extend(x.args)
+    return frozenset(found)
+
+
+def _divided(p: Poly, equations: Sequence[Thm]) -> Thm | None:
+    """One step of division by an unquantified equation that makes p shorter."""
+    for e in equations:
+        if e.concl.rel != "eq" or e.concl.binders or not e.poly.terms:
+            continue
+        for (m, c), (lead, d) in ((x, y) for x in p.terms.items() for y in e.poly.terms.items()):
+            ratio = n.scale(quotient(m, lead), c / d)
+            if any(k < 0 for q in ratio.terms for a, k in q if not n.sign(a)):
+                continue
+            product = n.mul(ratio, e.poly)
+            if len(n.sub(p, product).terms) < len(p.terms):
+                return r.linear("eq", product, [(ratio, e)])
+    return None
+
+
+def quotient(m: Mono, by: Mono) -> Poly:
+    exponents = dict(m)
+    for a, k in by:
+        exponents[a] = exponents.get(a, Fraction(0)) - k
+    return n.assemble(exponents)
+
+
+def _assumed(base: Poly, k: Fraction) -> Thm:
+    if n.positive(base):
+        return r.evident("gt", n.power(base, k))
+    free = sorted(base.free, key=lambda i: i.serial)
+    rel = "ne" if k.denominator == 1 else "gt"
+    claim = r.prop(rel, base, free)
+    t = specialized(r.assume(claim), base)
+    if rel == "gt":
+        return r.raise_to(t, k)
+    result = t
+    for _ in range(k.numerator - 1):
+        result = r.times(result, t)
+    return result
+
+
+def specialized(t: Thm, p: Poly) -> Thm:
+    """The instance of a quantified theorem whose polynomial is p."""
+    free = sorted(p.free, key=lambda i: i.serial)
+    for order in permutations(free):
+        sizes = [n.size_of(b) for b in t.concl.binders]
+        if [n.size_of(i) for i in order] == sizes:
+            made = r.specialize(t, list(order)) if order else t
+            if made.poly is p:
+                return made
+    raise n.KernelError("no instance has this form")
+
+
+def _cleared(p: Poly, equations: Sequence[Thm]) -> Thm | None:
+    """p = 0 from q p = 0, where q clears the denominators of p."""
+    worst: dict[Atom, Fraction] = {}
+    for m in p.terms:
+        for a, k in m:
+            if a.kind in ("P", "S") and k < 0:
+                worst[a] = max(worst.get(a, Fraction(0)), -k)
+    if not worst:
+        return None
+    factor: Thm | None = None
+    for a, k in worst.items():
+        one = _assumed(a.args[0] if a.kind == "P" else of_atom(a), k)
+        factor = one if factor is None else r.times(factor, one)
+    assert factor is not None
+    product = n.mul(factor.poly, p)
+    zero = r.linear("eq", ZERO, []) if not product.terms else prove_zero(product, equations)
+    return None if zero is None else r.divide(zero, factor, p)

@@ -1,0 +1,169 @@
+"""The claim forms: what each has to show, as sequents.
+
+In: a claim. Out: an `Outcome`. A form is one function; it is proved when all of its sequents are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gendsl.core import claim as c
+from gendsl.core.program import Interface
+from gendsl.ir.graph import Builder, Graph, Node, reachable
+from gendsl.ir.rewrite import substitute
+from gendsl.ops.leaf import Input
+from gendsl.prove import sequent as sq
+from gendsl.prove.props import Alternatives, Comparison, IllPosed, alternatives, comparison
+from gendsl.prove.sequent import Proof, Sequent, Setting
+from gendsl.prove.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A verdict with its evidence: `proofs` for proved ones."""
+
+    verdict: Verdict
+    proofs: tuple[Proof, ...] = ()
+    laws: tuple[str, ...] = ()
+    witness: Mapping[str, Any] | None = None
+    goal: str | None = None
+    note: str | None = None
+    detail: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A claim being settled."""
+
+    claim: c.Claim
+    graph: Graph
+    interface: Interface
+    setting: Setting
+
+    @property
+    def given(self) -> Alternatives:
+        """The claim's hypotheses, as an "or" of "and"s."""
+        return alternatives(c.And(self.claim.given), self.graph.builder)
+
+
+def decide(claim: c.Claim, graph: Graph, interface: Interface, setting: Setting) -> Outcome:
+    """The verdict of one claim."""
+    case = Case(claim, graph, interface, setting)
+    match claim.body:
+        case c.Plain(prop):
+            return plain(case, prop)
+        case c.Iff(left, right):
+            return both(implies(case, left, right), implies(case, right, left))
+        case c.Monotone():
+            return monotone(case, claim.body)
+        case c.InRange(value, low, high):
+            return in_range(case, value, low, high)
+        case c.Independent(value, None, variable):
+            return independent(case, value, variable)
+        case c.Leaves(objective, group):
+            return leaves(case, objective, group)
+        case _:
+            return Outcome("unknown", goal=f"{type(claim.body).__name__} is not settled yet")
+
+
+def plain(case: Case, prop: c.Prop) -> Outcome:
+    return show(case, case.given, alternatives(prop, case.graph.builder))
+
+
+def implies(case: Case, left: c.Prop, right: c.Prop) -> Outcome:
+    build = case.graph.builder
+    given = alternatives(c.And((*case.claim.given, left)), build)
+    return show(case, given, alternatives(right, build))
+
+
+def show(case: Case, given: Alternatives, goals: Alternatives) -> Outcome:
+    """From each alternative hypothesis, every comparison of one of the alternative goals."""
+    proofs: list[Proof] = []
+    for hyps in given:
+        left = None
+        for goal in goals:
+            found = [sq.prove(Sequent(hyps, q), case.setting) for q in goal]
+            if all(found):
+                proofs += [p for p in found if p]
+                break
+            left = left or next(q for q, p in zip(goal, found, strict=True) if not p)
+        else:
+            return Outcome("unknown", goal=describe(left))
+    return Outcome("proved", tuple(proofs))
+
+
+def both(*outcomes: Outcome) -> Outcome:
+    for o in outcomes:
+        if o.verdict != "proved":
+            return o
+    laws = tuple(dict.fromkeys(x for o in outcomes for x in o.laws))
+    return Outcome("proved", tuple(p for o in outcomes for p in o.proofs), laws)
+
+
+def describe(q: Comparison | None) -> str:
+    signs = {"eq": "==", "ge": ">=", "gt": ">", "ne": "!="}
+    return "" if q is None else f"{q.left!r} {signs[q.rel]} {q.right!r}"
+
+
+def monotone(case: Case, body: c.Monotone) -> Outcome:
+    """value at v + d minus value at v, for d >= 0: both points in the range of the variable."""
+    build, old = case.graph.builder, body.variable
+    if not isinstance(old.op, Input) or old.type.shape:
+        raise IllPosed("monotone in something that is not a scalar variable")
+    new = build.apply(Input(old.op.kind, f"{old.op.key}'"))
+    moved = substitute(build, [body.value], {old: new})[0]
+    op = ">=" if body.direction == "nondecreasing" else "<="
+    goal = comparison(op, moved, body.value, build)
+    order = comparison(">=", new, old, build)
+    ranges = dict(case.setting.ranges)
+    name = f"{old.op.kind}:{old.op.key}"
+    if name in ranges:
+        ranges[f"{name}'"] = ranges[name]
+    setting = sq.with_ranges(case.setting, ranges)
+    given = tuple((*hyps, order) for hyps in case.given)
+    moved_given = tuple(tuple(_replaced(q, old, new, build) for q in hyps) for hyps in case.given)
+    rows = tuple((*a, *b) for a in given for b in moved_given)
+    return show(Case(case.claim, case.graph, case.interface, setting), rows, ((goal,),))
+
+
+def _replaced(q: Comparison, old: Node, new: Node, build: Builder) -> Comparison:
+    left, right = substitute(build, [q.left, q.right], {old: new})
+    return comparison(_OPS[q.rel], left, right, build)
+
+
+_OPS = {"eq": "==", "ge": ">=", "gt": ">", "ne": "!="}
+
+
+def in_range(case: Case, value: Node, low: Node | None, high: Node | None) -> Outcome:
+    build = case.graph.builder
+    goals = [comparison(">=", value, low, build)] if low is not None else []
+    goals += [comparison("<=", value, high, build)] if high is not None else []
+    return show(case, case.given, (tuple(goals),))
+
+
+def independent(case: Case, value: Node, variable: Node) -> Outcome:
+    """The value is the same for any other value of the variable."""
+    build = case.graph.builder
+    if not isinstance(variable.op, Input):
+        raise IllPosed("independence of something that is not a variable")
+    op = variable.op
+    new = build.apply(Input(op.kind, f"{op.key}'", op.shape, op.elem))
+    moved = substitute(build, [value], {variable: new})[0]
+    return show(case, case.given, ((comparison("==", moved, value, build),),))
+
+
+def leaves(case: Case, objective: str, group: str) -> Outcome:
+    """The steps of an objective update only the groups that they name."""
+    recipe = case.interface.recipe
+    steps = [s for s in (recipe.steps_lines if recipe else ()) if s.objective == objective]
+    if not steps:
+        raise IllPosed(f"no training step minimizes {objective}")
+    if not any(group in s.groups for s in steps):
+        return Outcome("proved", laws=("a step updates the groups that it names",))
+    return Outcome("unknown", goal=f"the step of {objective} updates {group}")
+
+
+def depends(node: Node, leaf: Node) -> bool:
+    return leaf in reachable([node])

@@ -1,0 +1,83 @@
+"""Claims to verdicts: the entry point of the prover.
+
+In: a graph, its claims, the interface of the program. Out: one `ClaimReport` for each claim.
+Always: `proved` only with kernel theorems for every sequent of the claim; whatever could not be
+done in time is `unknown` with the goal that is left.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from gendsl.core import claim as c
+from gendsl.core.program import Interface
+from gendsl.ir.graph import Graph, Node
+from gendsl.prove import forms
+from gendsl.prove.forms import Outcome
+from gendsl.prove.kernel.normal import KernelError, stop_at
+from gendsl.prove.props import IllPosed
+from gendsl.prove.sequent import Setting
+from gendsl.prove.verdict import ClaimReport
+from gendsl.shape.dim import Dim
+from gendsl.shape.tensor_type import Range
+
+SECONDS = 4.0  # for one claim
+
+
+def settle(
+    graph: Graph, claims: Sequence[c.Claim], interface: Interface, *, seconds: float = SECONDS
+) -> tuple[ClaimReport, ...]:
+    """A verdict for every claim."""
+    return tuple(settle_one(graph, claim, interface, seconds=seconds) for claim in claims)
+
+
+def settle_one(
+    graph: Graph, claim: c.Claim, interface: Interface, *, seconds: float = SECONDS
+) -> ClaimReport:
+    start = time.monotonic()
+    setting = setting_of(graph, claim, interface, start + seconds)
+    stop_at(start + seconds)
+    try:
+        outcome = forms.decide(claim, graph, interface, setting)
+    except IllPosed as problem:
+        outcome = Outcome("unknown", goal=str(problem), note="ill-posed")
+    except (KernelError, RecursionError) as problem:
+        outcome = Outcome("unknown", goal=str(problem) or type(problem).__name__)
+    finally:
+        stop_at(float("inf"))
+    name = f"{claim.subject}.{claim.name}" if claim.subject else claim.name
+    return ClaimReport(
+        name=name,
+        statement=claim.source,
+        verdict=outcome.verdict,
+        layers=("reals",) if outcome.verdict == "proved" else (),
+        laws=outcome.laws,
+        witness=outcome.witness,
+        goal=outcome.goal,
+        note=outcome.note,
+        ms=1000 * (time.monotonic() - start),
+        span=claim.span,
+    )
+
+
+def setting_of(graph: Graph, claim: c.Claim, interface: Interface, deadline: float) -> Setting:
+    """The declared ranges and bounds that a claim may use."""
+    ranges: dict[str, Range] = {}
+    for name, hyper in interface.hypers.items():
+        ranges[f"hyper:{name}"] = hyper.range
+    for name, field in interface.data.items():
+        if field.range is not None:
+            ranges[f"data:{name}"] = field.range
+    bounds: dict[Node, tuple[Dim | None, Dim | None]] = {}
+    for v in claim.variables:
+        if isinstance(v.low, Dim) or isinstance(v.high, Dim):
+            bounds[v.node] = (_dim(v.low), _dim(v.high))
+        elif v.low is not None or v.high is not None:
+            ranges[f"argument:{v.node.op.key}"] = Range(v.low, v.high)  # type: ignore[attr-defined]
+    least = {name: d.at_least for name, d in interface.dims.items()}
+    return Setting(graph.builder, ranges, least, bounds, deadline)
+
+
+def _dim(bound: object) -> Dim | None:
+    return bound if isinstance(bound, Dim) else None
