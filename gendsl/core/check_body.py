@@ -302,10 +302,12 @@ def _if(stmt: ast.If, ctx: Context, result: BodyResult) -> None:
     then, otherwise = branches
     for name in then.keys() & otherwise.keys():
         if then[name] is not otherwise[name]:
-            ctx.body.values[name] = _choose(condition, then[name], otherwise[name], stmt.span, ctx)
+            ctx.body.values[name] = _choose(
+                condition, then[name], otherwise[name], stmt.condition.span, ctx
+            )
     first, second = returns
     if first is not None and second is not None:
-        result.returned = _choose(condition, first, second, stmt.span, ctx)
+        result.returned = _choose(condition, first, second, stmt.condition.span, ctx)
     elif first is not None or second is not None:
         ctx.error("E0512", "both branches return, or neither", stmt.span, "one returns")
 
@@ -332,7 +334,9 @@ def _choose(flag: Flag, a: Term, b: Term, span: Span, ctx: Context) -> Term:
             "E0402",
             "the branches give different types",
             span,
-            f"{show_type(a.type)} and {show_type(b.type)}",
+            "chosen here",
+            labels=(Label(a.span, describe(a)), Label(b.span, describe(b))),
+            help="a static choice keeps the shape",
         )
     if flag.name is None:
         return a if flag.value else b

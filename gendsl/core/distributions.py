@@ -93,7 +93,11 @@ def _combine(op: str, a: Term, b: Term, type_: TensorType, ctx: Context, span: S
         return Poison(span=span)
     if len(aligned[0].type.items) != len(type_.items):
         return ctx.error(
-            "E0402", f"the law has axes that {show_type(type_)} lacks", span, show_type(a.type)
+            "E0402",
+            f"the law has axes that {show_type(type_)} lacks",
+            span,
+            f"its arguments are {show_type(aligned[0].type)}",
+            help=f"declare it as {show_type(aligned[0].type)}, or reduce the arguments",
         )
     return apply_op(op, aligned, span)
 
@@ -178,7 +182,9 @@ def _index(
                 "E0311",
                 f"{plain(low)}..{plain(high)} is not inside fin[{plain(elem.bound)}]",
                 only.span,
-                "out of range",
+                f"fin[{plain(elem.bound)}] is 0..{plain(elem.bound - 1)}",
+                help=f"draw from `0..{plain(elem.bound - 1)}`, or an index of "
+                f"`fin[{plain(high + 1)}]`",
             )
         if verdict is None:
             ctx.body.conditions.append((kind, ONE, room, only.span))

@@ -89,7 +89,13 @@ def one_item(ctx: Context, call: CallSyntax, operand: Term) -> int | None:
     if found is None:
         return None
     if len(found) != 1 or isinstance(operand.type.items[found[0]], Spread):
-        ctx.error("E0413", f"`{call.name}` works along one axis", call.span, "name exactly one")
+        ctx.error(
+            "E0413",
+            f"`{call.name}` works along one axis",
+            call.items[0].span.to(call.items[-1].span) if call.items else call.span,
+            "name exactly one",
+            help="join axes to one first: `rearrange x: [q, k] -> [(q k)]`",
+        )
         return None
     return found[0]
 

@@ -6,9 +6,10 @@ from gendsl.core.builtins.arguments import item_positions, one_item, terms
 from gendsl.core.context import Builtin, CallSyntax, Context, describe
 from gendsl.core.instantiate import repeated_label
 from gendsl.core.matching import same_size
-from gendsl.core.show import plain, show_type
+from gendsl.core.show import plain
 from gendsl.core.sizes import axis_argument
 from gendsl.core.term import AlongAxis, AxisArg, ContractTerm, IotaTerm, Poison, Reduce, Term
+from gendsl.diagnostics.model import Label
 from gendsl.shape.tensor_type import Axis, Bool, Fin, Item, Range, Real, TensorType
 from gendsl.syntax import ast
 
@@ -92,11 +93,14 @@ def _contract(ctx: Context, call: CallSyntax) -> Term:
             ids[item.label] = len(ids)
             continue
         if not same_size(item, a.type.items[at]):
+            first, second = (arg.value for arg in call.positional())
             return ctx.error(
                 "E0401",
                 f"the axes `{plain(item.label)}` have different sizes",
-                call.span,
-                f"{show_type(a.type)} and {show_type(b.type)}",
+                second.span,
+                describe(b, second),
+                labels=(Label(first.span, describe(a, first)),),
+                help="contracted axes have one label and one size in both operands",
             )
         right.append(at)
     for at in summed:
@@ -117,7 +121,13 @@ def _contract(ctx: Context, call: CallSyntax) -> Term:
 def _iota(ctx: Context, call: CallSyntax) -> Term:
     """`iota[T]()`: the indices 0, 1, ..., T - 1 of fin[T], along the axis T."""
     if terms(ctx, call, 0) is None or call.items is None or len(call.items) != 1:
-        return ctx.error("E0408", "`iota[T]()` wants one size", call.span, "one size in brackets")
+        return ctx.error(
+            "E0408",
+            "`iota` wants one size in brackets",
+            call.span,
+            "how many indices?",
+            help="write `iota[T]()`: the indices 0, 1, ..., T - 1",
+        )
     argument: AxisArg | None = (
         None
         if isinstance(call.items[0], ast.SizeSpread)

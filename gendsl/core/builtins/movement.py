@@ -182,6 +182,7 @@ def _convolution(ctx: Context, call: CallSyntax) -> Term:
             call.span,
             f"{show_type(x.type)} and {show_type(w.type)}",
             labels=ctx.program.size_places(wanted.size.names | channels.size.names),
+            help="images are [..b, C, H, W], weights [O, C, kh, kw] ([C, O, kh, kw] transposed)",
         )
     sizes, pads = [], []
     for axis, kernel in ((height, kh), (width, kw)):

@@ -1,0 +1,3 @@
+# A function that calls itself.
+fn f(x: real) -> real:
+    return f(x)

@@ -1,0 +1,2 @@
+# A hyperparameter's default is a number.
+hyper beta = warm

@@ -1,0 +1,2 @@
+# A size is a whole number.
+dim hidden = 1.5

@@ -1,0 +1,3 @@
+# How many indices?
+fn positions(x: [N]) -> [N]:
+    return x + index(iota())

@@ -1,0 +1,4 @@
+import modules_pong: pong
+
+fn ping(x: real) -> real:
+    return pong(x)

@@ -1,0 +1,4 @@
+import modules_ping: ping
+
+fn pong(x: real) -> real:
+    return ping(x)
