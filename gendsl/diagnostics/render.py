@@ -75,7 +75,7 @@ def _place(span: Span, lookup: Lookup) -> str:
     if source is None:
         return span.path
     line, column = source.position(span.start)
-    return f"{span.path}:{line}:{column}"
+    return f"{source.path}:{line}:{column}"
 
 
 def _text(diagnostic: Diagnostic, lookup: Lookup, style: Style) -> str:
