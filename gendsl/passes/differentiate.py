@@ -93,6 +93,6 @@ def _not_differentiable(build: Builder, node: Node, problem: NotDifferentiable) 
     return Diagnostic(
         "E0701",
         f"no gradient flows through {subject}: {problem}",
-        Label(span, "the loss depends on parameters through this") if span else None,
+        Label(span, "the gradient would have to pass through this") if span else None,
         help="put `stop_grad(...)` around it if no gradient is meant to flow",
     )
