@@ -17,6 +17,7 @@ from gendsl.diagnostics.codes import (
     names,
     objective,
     runtime,
+    session,
     shapes,
     syntax,
     target,
@@ -25,19 +26,20 @@ from gendsl.diagnostics.codes import (
 from gendsl.diagnostics.entry import Entry
 
 # Area modules by the leading characters of their codes, in the order of `gendsl explain --list`.
-AREAS: Mapping[str, ModuleType] = {
-    "E00": file,
-    "E01": syntax,
-    "E02": names,
-    "E03": types,
-    "E04": shapes,
-    "E05": objective,
-    "E06": claims,
-    "E07": gradient,
-    "W08": lints,
-    "E09": target,
-    "E10": runtime,
-}
+AREAS: tuple[tuple[str, ModuleType], ...] = (
+    ("E00", file),
+    ("E01", syntax),
+    ("E02", names),
+    ("E03", types),
+    ("E04", shapes),
+    ("E05", objective),
+    ("E06", claims),
+    ("E07", gradient),
+    ("W08", lints),
+    ("E09", target),
+    ("E10", runtime),
+    ("E10", session),
+)
 
 
 def join(areas: Iterable[tuple[str, tuple[Entry, ...]]]) -> dict[str, Entry]:
@@ -53,4 +55,4 @@ def join(areas: Iterable[tuple[str, tuple[Entry, ...]]]) -> dict[str, Entry]:
     return table
 
 
-CATALOG: Mapping[str, Entry] = join((prefix, m.ENTRIES) for prefix, m in AREAS.items())
+CATALOG: Mapping[str, Entry] = join((prefix, m.ENTRIES) for prefix, m in AREAS)

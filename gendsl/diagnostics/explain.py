@@ -32,8 +32,8 @@ def canonical(code: str) -> str:
 def listing(style: Style) -> str:
     """Every code with its title, by area."""
     out = []
-    for prefix, module in AREAS.items():
-        entries = [e for e in CATALOG.values() if e.code.startswith(prefix)]
+    for prefix, module in AREAS:
+        entries: list[Entry] = sorted(module.ENTRIES, key=lambda e: e.code)
         if entries:
             heading = (module.__doc__ or prefix).split("\n")[0].rstrip(".")
             out.append(style.paint(heading.rsplit(":", 1)[0], "title"))

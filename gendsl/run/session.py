@@ -164,8 +164,8 @@ class Session:
         say(f"{job.source.path}  graph {job.source.graph_hash[:12]}, seed {job.seed}")
         if job.source.claims:
             verdicts = [claim.verdict for claim in job.source.claims]
-            counts = (f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
-            say(f"claims   {', '.join(counts)}")
+            tally = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
+            say(f"claims   {tally}")
             unknown = [claim.name for claim in job.source.claims if claim.verdict == "unknown"]
             if unknown:
                 say(f"warning  not settled: {', '.join(unknown)} (see `gendsl check`)")
