@@ -13,8 +13,8 @@ ENTRIES: tuple[Entry, ...] = (
             "the two ends comes from an op that has no derivative rule: a loop of a sampler keeps "
             "only its last values, so that nothing can be carried back through its iterations. Ops "
             "that yield indices or truth values (`argmin`, `<`) are no error: nothing flows "
-            "through them and the gradient is zero there. Put `stop_grad(...)` around the value if no "
-            "gradient is meant to flow, or differentiate one iteration, inside the loop."
+            "through them and the gradient is zero there. Put `stop_grad(...)` around the value if "
+            "no gradient is meant to flow, or differentiate one iteration, inside the loop."
         ),
         example="""\
 dim Z = 4
