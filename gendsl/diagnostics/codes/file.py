@@ -43,9 +43,9 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         "E0005",
         "the file cannot be written",
-        "`gendsl fmt` could not put the formatted text in place; the file is as it was. Usually the "
-        "file or its folder is read-only, or the disk is full. `--diff` shows the change without "
-        "writing.",
+        "`gendsl fmt` could not put the formatted text in place; the file is as it was. Usually "
+        "the file or its folder is read-only, or the disk is full. `--diff` shows the change "
+        "without writing.",
         "",
         "it is about a file that must not be written: `gendsl fmt` in a read-only folder",
     ),
