@@ -29,7 +29,7 @@ class NodeType:
     """Shape (symbolic sizes, by position) and element type of a graph node."""
 
     shape: tuple[Dim, ...]
-    elem: Elem = Real()
+    elem: Elem = Real()  # noqa: RUF009  (frozen)
 
     @property
     def rank(self) -> int:

@@ -152,7 +152,7 @@ class Input(Leaf):
     kind: str
     key: str
     shape: tuple[Dim, ...] = ()
-    elem: Elem = Real()
+    elem: Elem = Real()  # noqa: RUF009  (frozen)
 
     def infer(self, inputs: Sequence[NodeType]) -> NodeType:
         _no_inputs(self, inputs)

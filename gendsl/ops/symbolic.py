@@ -59,7 +59,7 @@ class NetCall(Symbolic):
     result: str
     shape: tuple[Dim, ...]
     mapped_axes: int = 0
-    elem: Elem = Real()
+    elem: Elem = Real()  # noqa: RUF009  (frozen)
 
     def infer(self, inputs: Sequence[NodeType]) -> NodeType:
         lead = self.shape[: self.mapped_axes]

@@ -124,7 +124,8 @@ CASES: tuple[tuple[str, Make, Make], ...] = (
         of(Mul(), x, of(Sub(), of(Tanh(), y), of(Exp(), y))),
     ),
     ("scalar_first", of(Mul(), x, spread), of(Mul(), spread, x)),
-    ("square_of_sign", of(Square(), of(Neg(), x)), of(Square(), x)),
+    ("even_function", of(Square(), of(Neg(), x)), of(Square(), x)),
+    ("even_function", of(Abs(), of(Sub(), y, x)), of(Abs(), of(Sub(), x, y))),
     ("exp_less_one", of(Sub(), of(Exp(), x), c(1)), of(Expm1(), x)),
     ("exp_less_one", of(Add(), of(Sub(), of(Exp(), x), y), c(-1)), of(Sub(), of(Expm1(), x), y)),
     (
@@ -141,6 +142,15 @@ CASES: tuple[tuple[str, Make, Make], ...] = (
         "common_factor",
         of(Sub(), of(Mul(), spread, of(Exp(), x)), spread),
         of(Mul(), spread, of(Expm1(), x)),
+    ),
+    (
+        "common_factor",
+        of(
+            Sub(),
+            of(Mul(), of(Broadcast((B, D), ()), size(B)), of(Exp(), x)),
+            of(Broadcast((B, D), ()), size(B)),
+        ),
+        of(Mul(), of(Broadcast((B, D), ()), size(B)), of(Expm1(), x)),
     ),
     ("log_of", of(Log(), of(Exp(), x)), x),
     ("log_of", of(Log(), of(Add(), c(1), of(Exp(), x))), of(Softplus(), x)),
@@ -163,7 +173,7 @@ CASES: tuple[tuple[str, Make, Make], ...] = (
     ("square_of", of(Square(), of(Abs(), x)), of(Square(), x)),
     ("sqrt_of_square", of(Sqrt(), of(Square(), x)), of(Abs(), x)),
     ("idempotent", of(Relu(), of(Relu(), x)), of(Relu(), x)),
-    ("abs_of_sign", of(Abs(), of(Neg(), x)), of(Abs(), x)),
+    ("even_function", of(Abs(), of(Neg(), x)), of(Abs(), x)),
     ("where_known", of(Where(), less, x, x), x),
     ("where_known", of(Where(), true, x, y), x),
     ("where_known", of(Where(), of(Not(), less), x, y), of(Where(), less, y, x)),
@@ -183,6 +193,11 @@ CASES: tuple[tuple[str, Make, Make], ...] = (
     ("reshape_of", of(Reshape((B, D)), of(Reshape((B * D,)), x)), x),
     ("sum_of_sum", of(Sum((0,)), of(Sum((0,)), x)), of(Sum((0, 1)), x)),
     ("sum_of_broadcast", of(Sum((0, 1)), spread), of(Mul(), size(B * D), s)),
+    (
+        "sum_of_shifted",
+        of(Sum((0, 1)), of(Sub(), spread, x)),
+        of(Sub(), of(Mul(), size(B * D), s), of(Sum((0, 1)), x)),
+    ),
     ("sum_of_scaled", of(Sum((1,)), of(Mul(), spread, of(Tanh(), x))), None),  # type: ignore[arg-type]
     ("compute_before_broadcast", of(Tanh(), of(Exp(), spread)), None),  # type: ignore[arg-type]
     ("compute_before_broadcast", of(Tanh(), of(Mul(), row, spread)), None),  # type: ignore[arg-type]

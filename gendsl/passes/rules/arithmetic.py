@@ -20,6 +20,7 @@ from gendsl.ops.arithmetic import (
 )
 from gendsl.ops.broadcast import Sum
 from gendsl.ops.contract import Contract
+from gendsl.ops.unary import Abs
 from gendsl.passes.rules.table import constant, number, quantity, rule, spread_scalar
 from gendsl.shape.dim import Dim
 
@@ -307,16 +308,20 @@ def _factors(build: Builder, x: Node) -> list[tuple[Node, Node]]:
     if isinstance(x.op, Mul):
         a, b = x.inputs
         return [(a, b), (b, a)]
-    if spread_scalar(x) is not None and x.type.shape and quantity(x) is None:
+    if spread_scalar(x) is not None and x.type.shape and number(x) is None:
         return [(x, constant(build, 1, x))]
     return []
 
 
-@rule(Square)
-def square_of_sign(build: Builder, node: Node) -> Node | None:
-    """(-x)^2 = x^2."""
+@rule(Square, Abs)
+def even_function(build: Builder, node: Node) -> Node | None:
+    """f(-x) = f(x) for squares and absolute values, which includes f(a - b) = f(b - a)."""
     (x,) = node.inputs
-    return build.apply(Square(), x.inputs[0]) if isinstance(x.op, Neg) else None
+    if isinstance(x.op, Neg):
+        return build.apply(node.op, x.inputs[0])
+    if isinstance(x.op, Sub) and x.inputs[1].id < x.inputs[0].id:
+        return build.apply(node.op, build.apply(Sub(), x.inputs[1], x.inputs[0]))
+    return None
 
 
 @rule(Mul)

@@ -207,13 +207,6 @@ def idempotent(build: Builder, node: Node) -> Node | None:
     return x if x.op == node.op else None
 
 
-@rule(Abs)
-def abs_of_sign(build: Builder, node: Node) -> Node | None:
-    """|-x| = |x|."""
-    (x,) = node.inputs
-    return build.apply(Abs(), x.inputs[0]) if isinstance(x.op, Neg) else None
-
-
 @rule(Where)
 def where_known(build: Builder, node: Node) -> Node | None:
     """A choice between equals, or by a constant, is no choice; not c swaps the two."""

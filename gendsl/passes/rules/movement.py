@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gendsl.ir.build import broadcast_to, mul, reshape, sum_of, transpose
 from gendsl.ir.graph import Builder, Node
-from gendsl.ops.arithmetic import Mul
+from gendsl.ops.arithmetic import Add, Mul, Sub
 from gendsl.ops.arity import Binary, Compare, Logic, Unary
 from gendsl.ops.broadcast import Broadcast, Sum
 from gendsl.ops.compare import ToReal, Where, Widen
@@ -126,6 +126,18 @@ def sum_of_scaled(build: Builder, node: Node) -> Node | None:
         if scalar is not None:
             return mul(build, scalar, sum_of(build, rest, node.op.axes))
     return None
+
+
+@rule(Sum)
+def sum_of_shifted(build: Builder, node: Node) -> Node | None:
+    """The sum of x + s is the sum of x plus the size times s, for a scalar s."""
+    (x,) = node.inputs
+    assert isinstance(node.op, Sum)
+    if not isinstance(x.op, (Add, Sub)):
+        return None
+    if all(spread_scalar(part) is None for part in x.inputs):
+        return None
+    return build.apply(x.op, *(sum_of(build, part, node.op.axes) for part in x.inputs))
 
 
 @rule(Unary, Binary, Compare, Logic, Where, ToReal, Widen)
