@@ -43,8 +43,13 @@ def main(words: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return WRONG
     except Exception as problem:
-        from gendsl.cli.crash import crash_report
+        from gendsl.cli.crash import crash_report, missing_package
 
+        package = missing_package(problem)
+        if package:
+            sys.stderr.write(f"error: the Python package `{package}` is not installed\n")
+            sys.stderr.write("  = help: `gendsl doctor` says what is missing, and the fix\n")
+            return WRONG
         if os.environ.get("GENDSL_DEBUG") == "1":
             traceback.print_exception(problem)
         sys.stderr.write(crash_report(problem, argv))

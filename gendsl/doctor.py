@@ -44,7 +44,10 @@ def examine() -> Iterator[Finding]:
     yield from _packages()
     torch = probe_torch() if _version("torch") else None
     yield from _devices(torch)
-    yield from _data()
+    if _version("numpy"):
+        yield from _data()
+    else:
+        yield Finding("data", "data", "optional", "cannot be looked at without numpy", _install())
     yield _coq()
 
 

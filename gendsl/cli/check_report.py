@@ -24,7 +24,8 @@ ROLES: dict[Verdict, str] = {
     "refuted": "bad",
     "unknown": "open",
 }
-_LABEL = 9  # columns of the left labels: "  claims   "
+_LABEL = 9  # columns of the left labels: "claims   "
+_NAME = 32  # columns of claim names; longer ones push their statement to the right
 
 
 class Reporter:
@@ -92,19 +93,20 @@ class Reporter:
         return lines
 
     def _claims(self, claims: Sequence[ClaimReport]) -> list[str]:
-        if not claims:
-            return []
-        words = max(len(c.verdict) for c in claims)
-        names = min(28, max(len(c.name) for c in claims))
-        lines = []
+        """One row for each claim, under the name of the objective or function it is about."""
+        words = max((len(c.verdict) for c in claims), default=0)
+        names = min(_NAME, max((len(_own_name(c)) for c in claims), default=0))
+        lines, before = [], ""
         for i, claim in enumerate(claims):
             label = self.style.paint(f"{'claims' if i == 0 else '':<{_LABEL}}", "faint")
+            subject = claim.name.rpartition(".")[0]
+            if subject != before:
+                lines.append(f"  {label}{self.style.paint(subject + ':', 'name')}")
+                label, before = " " * _LABEL, subject
             verdict = self.style.paint(f"{claim.verdict:<{words}}", ROLES[claim.verdict])
-            head = f"  {label}{verdict}  {claim.name:<{names}}  "
             indent = 2 + _LABEL + words + 2 + names + 2
-            statement = " ".join(claim.statement.split())
-            first, *rest = self._wrapped(statement, indent)
-            lines.append(head + first)
+            first, *rest = self._wrapped(" ".join(claim.statement.split()), indent)
+            lines.append(f"  {label}{verdict}  {_own_name(claim):<{names}}  {first}")
             lines += [" " * indent + line for line in rest]
             for remark in remarks(claim):
                 wrapped = self._wrapped(remark, indent)
@@ -136,6 +138,11 @@ def remarks(claim: ClaimReport) -> list[str]:
     if claim.note:
         found.append(claim.note)
     return found
+
+
+def _own_name(claim: ClaimReport) -> str:
+    """The name without its subject."""
+    return claim.name.rpartition(".")[2]
 
 
 def _value(value: Any) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import platform
 import shlex
+import sys
 from collections.abc import Sequence
 from traceback import walk_tb
 from types import FrameType
@@ -55,6 +56,16 @@ def crash_report(problem: BaseException, words: Sequence[str]) -> str:
         "program, and what the same command prints with GENDSL_DEBUG=1.",
     ]
     return "\n".join(report) + "\n"
+
+
+def missing_package(problem: BaseException) -> str | None:
+    """The third-party package whose absence is the problem; None when it is anything else."""
+    if not isinstance(problem, ModuleNotFoundError) or not problem.name:
+        return None
+    package = problem.name.split(".")[0]
+    return (
+        None if package in ("gendsl", "backends") or package in sys.stdlib_module_names else package
+    )
 
 
 def _module(frame: FrameType) -> str:

@@ -129,23 +129,28 @@ def _clip(cells: list[Cell], marks: list[Mark], room: int) -> tuple[str, list[Ma
     width = cells[-1].column + cells[-1].width if cells else 0
     if width <= room:
         return "".join(c.text for c in cells), marks
-    focus = min((m for m in marks if m.primary), default=min(marks, key=_start), key=_start)
-    low = max(0, min(m.start for m in marks) - _CONTEXT)
-    if max(m.end for m in marks) - low > room - 2:
-        low = max(0, focus.start - _CONTEXT)
-    low = 0 if low <= _CONTEXT else min(low, width - room + 1)
-    high = low + room - 1 - (low > 0)
+    low = _window(marks, room, width)
+    high = width if low + room - 1 >= width else low + room - 1 - (low > 0)
     kept = [c for c in cells if c.column >= low and c.column + c.width <= high]
-    lead = "…" if low else ""
-    tail = "…" if high < width else ""
+    lead, tail = "…" * (low > 0), "…" * (high < width)
     shift = len(lead) - (kept[0].column if kept else low)
-    limit = high + shift
+    limit = high + shift + (high == width)
 
     def move(mark: Mark) -> Mark:
-        start = min(max(mark.start + shift, 0), limit)
+        start = min(max(mark.start + shift, 0), limit - 1)
         return replace(mark, start=start, end=max(start + 1, min(mark.end + shift, limit)))
 
     return lead + "".join(c.text for c in kept) + tail, [move(m) for m in marks]
+
+
+def _window(marks: list[Mark], room: int, width: int) -> int:
+    """The first column to show of a line that is too wide: all marks if they fit, else the first
+    primary one, with some context to the left; as much as fits when that is near an end."""
+    focus = min((m for m in marks if m.primary), default=min(marks, key=_start), key=_start)
+    low = min(m.start for m in marks) - _CONTEXT
+    if max(m.end for m in marks) - low > room - 2:
+        low = focus.start - _CONTEXT
+    return 0 if low <= _CONTEXT else min(low, width - (room - 1))
 
 
 def _start(mark: Mark) -> int:
