@@ -19,6 +19,7 @@ from backends.torch_cpu.express import Context, Expressions
 from backends.torch_cpu.kernels import KERNELS
 from gendsl.ir.graph import Node
 from gendsl.ir.grouping import base_of
+from gendsl.ir.op import Op
 from gendsl.ir.plan import (
     AnyCall,
     Buffer,
@@ -27,10 +28,10 @@ from gendsl.ir.plan import (
     Plan,
     UpdateCall,
     quantity,
-    unchanged,
     width,
 )
 from gendsl.ops.leaf import Input
+from gendsl.ops.loop import LoopCapture
 
 CONTAINERS: Mapping[str, str] = {
     "param": "p",
@@ -73,18 +74,19 @@ def _write(plan: Plan, context: Context, carries: bool) -> Writer:
         writer.line()
     writer.line()
     with writer.block(f"def {plan.name}({PARAMETERS}):"):
-        used = _used(plan)
+        used = _used(plan, carries)
         for buffer in plan.inputs:
             if buffer.name in used:
                 writer.line(f"{buffer.name} = {_input(buffer)}", [buffer.node])
-        writer.line()
+        if used.intersection(buffer.name for buffer in plan.inputs):
+            writer.line()
         for call in plan.calls:
             _call(writer, context, call, last=call is plan.calls[-1])
         _finish(writer, context, carries)
     return writer
 
 
-def _used(plan: Plan) -> set[str]:
+def _used(plan: Plan, carries: bool) -> set[str]:
     """The buffers that something other than an update in place reads."""
     names: set[str] = set()
     for call in plan.calls:
@@ -95,7 +97,7 @@ def _used(plan: Plan) -> set[str]:
         else:
             names.update(call.reads)
     for name, node in plan.outputs.items():
-        if node not in plan.overwritten and not unchanged(name, node):
+        if not (carries and plan.settled(name)):
             names.add(plan.buffers[node].name)
     return names
 
@@ -174,22 +176,33 @@ def _loop(writer: Writer, context: Context, express: Expressions, call: LoopCall
         body.buffers[leaf].name if leaf in body.buffers else f"_{place}"
         for place, leaf in enumerate(leaves)
     ]
-    with writer.block(f"def iterate_{first}({', '.join(formals)}):"):
+    writer.line()
+    with writer.block(f"def _iterate_{first}({', '.join(formals)}):"):
         for part in body.calls:
             _call(writer, inner, part)
         inside = Expressions(inner, (), KERNELS)
-        results = [inside.whole(body.outputs[str(k)]) for k in range(carried)]
+        results = [
+            _own(inside.whole(node), node, LoopCapture)
+            for node in (body.outputs[str(k)] for k in range(carried))
+        ]
         writer.line(f"return {', '.join(results)}")
+    writer.line()
     names = [call.results[k].name if k in call.results else f"{first}_{k}" for k in range(carried)]
     for name, operand in zip(names, node.inputs[:carried], strict=True):
-        writer.line(f"{name} = {express.whole(operand)}")
+        writer.line(f"{name} = {_own(express.whole(operand), operand, Input)}")
     given = [
         express.number(operand) if operand in context.plan.host else express.whole(operand)
         for operand in node.inputs[carried:]
     ]
     count = context.size(node.op.body.count)  # type: ignore[attr-defined]
-    with writer.block(f"for i in range({count}):", call.nodes):
-        writer.line(f"{', '.join(names)} = iterate_{first}({', '.join(['i', *names, *given])})")
+    with writer.block(f"for _i in range({count}):", call.nodes):
+        writer.line(f"{', '.join(names)} = _iterate_{first}({', '.join(['_i', *names, *given])})")
+
+
+def _own(text: str, node: Node, leaf: type[Op]) -> str:
+    """A copy where a loop's value would show the memory of a leaf, which an update in place may
+    change while the value lives on."""
+    return f"{text}.clone()" if isinstance(base_of(node).op, leaf) else text
 
 
 # ---- outputs -----------------------------------------------------------------------------
@@ -205,7 +218,7 @@ def _finish(writer: Writer, context: Context, carries: bool) -> None:
     for name, node in plan.outputs.items():
         kind, _, key = name.partition(":")
         stored = carries and kind in CARRIED and bool(key)
-        if stored and (node in overwritten or unchanged(name, node)):
+        if stored and plan.settled(name):
             continue
         text = express.whole(node)
         base = base_of(node)

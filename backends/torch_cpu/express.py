@@ -61,7 +61,7 @@ class Context:
         """The name of the constant tensor that `text` makes."""
         found = self.constants.get(text)
         if found is None:
-            found = self.constants[text] = f"{wish}_{len(self.constants)}"
+            found = self.constants[text] = f"_{wish}_{len(self.constants)}"
         return found
 
 

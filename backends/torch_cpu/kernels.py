@@ -157,7 +157,8 @@ def _draw(express: Expressions, node: Node) -> str:
     if op.example_axis is not None:
         parts.append(f"example_axis={op.example_axis}")
     if node.inputs:
-        parts.append(f"loop=({''.join(f'{express.number(n)}, ' for n in node.inputs)})")
+        indices = [express.number(source) for source in node.inputs]
+        parts.append(f"loop=({', '.join(indices)}{',' * (len(indices) == 1)})")
     if op.bound is not None:
         parts.append(f"bound={context.size(op.bound)}")
     text, low = f"draw({', '.join(parts)})", context.size(op.low)

@@ -6,6 +6,7 @@ bytes and keeps the other alive.
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import prod
@@ -19,17 +20,28 @@ from gendsl.ops.leaf import Input
 from gendsl.ops.loop import Loop, LoopCapture, LoopCarry, LoopIndex
 from gendsl.shape.dim import Dim
 
+# Names that generated functions use themselves, besides all that start with an underscore.
+RESERVED = frozenset(
+    (
+        *("p", "slot", "state", "ema", "data", "hyper", "number", "draw", "num", "REAL", "torch"),
+        *("tl", "triton", "float", "int", "range", "max", "min", "not", "step", "function"),
+        *("dense", "gather", "scatter_add", "scatter_slice", "relu_slope"),
+        *("conv_transpose2d", "conv2d_weight_grad", "sgd_", "adam_", "adamw_"),
+        *keyword.kwlist,
+    )
+)
+
 
 class _Names:
     """Distinct identifiers."""
 
     def __init__(self) -> None:
-        self._taken: set[str] = set()
+        self._taken: set[str] = set(RESERVED)
         self._counts: dict[str, int] = {}
 
     def give(self, wish: str, *, numbered: bool) -> str:
         text = "".join(c if c.isalnum() and c.isascii() else "_" for c in wish) or "v"
-        text = f"v_{text}" if text[0].isdigit() else text
+        text = f"v_{text}" if text[0].isdigit() or text[0] == "_" else text
         name = text
         while numbered or name in self._taken:
             self._counts[text] = self._counts.get(text, 0) + 1

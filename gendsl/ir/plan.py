@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from gendsl.ir.graph import Node
 from gendsl.ir.step import OptimizerGroup
@@ -109,16 +110,25 @@ class Plan:
     def flops(self) -> int:
         return sum(call.flops for call in self.calls)
 
-    @property
-    def overwritten(self) -> frozenset[Node]:
-        """The new values that updates leave in the old ones' place."""
-        return frozenset(
-            buffer.node
-            for call in self.calls
-            if isinstance(call, UpdateCall)
-            for row in call.results
-            for buffer in row
-        )
+    @cached_property
+    def overwritten(self) -> Mapping[Node, str]:
+        """The new values that updates leave in the old ones' place, with the keys of the places."""
+        table: dict[Node, str] = {}
+        for call in self.calls:
+            if isinstance(call, UpdateCall):
+                for key, row in zip(call.group.parameters, call.results, strict=True):
+                    path = key.partition(":")[2]
+                    keys = (key, *(f"slot:{name}:{path}" for name in call.group.slots))
+                    table |= {b.node: place for b, place in zip(row, keys, strict=True)}
+        return table
+
+    def settled(self, name: str) -> bool:
+        """Whether an output is where its name says without being assigned: updated in place, or
+        the unchanged input of that name."""
+        node = self.outputs[name]
+        op = node.op
+        same = isinstance(op, Input) and name == f"{op.kind}:{op.key}"
+        return same or self.overwritten.get(node) == name
 
     def name_of(self, node: Node) -> str:
         """The buffer's name, or the expression of something too cheap to have one."""
@@ -180,9 +190,8 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield f"  {number:3}  {text}   # {cost}{frees}"
         if isinstance(call, LoopCall):
             yield from (f"       {line}" for line in _lines(call.body))
-    changed = plan.overwritten
     for name, node in plan.outputs.items():
-        if node not in changed and not unchanged(name, node):
+        if not plan.settled(name):
             yield f"  yields {name} = {plan.name_of(node)}"
 
 
@@ -195,11 +204,6 @@ def _replaced(plan: Plan) -> set[Node]:
         for row in call.group.before
         for node in row[1:]
     }
-
-
-def unchanged(name: str, node: Node) -> bool:
-    """Whether an output is the input of its own name."""
-    return isinstance(node.op, Input) and name == f"{node.op.kind}:{node.op.key}"
 
 
 def expression(plan: Plan, nodes: Sequence[Node]) -> str:

@@ -20,9 +20,10 @@ from fractions import Fraction
 from gendsl.core.program import OptimizerSpec, Recipe, RecipeStep
 from gendsl.ir.build import add, const, mul, neg, zeros
 from gendsl.ir.graph import Builder, Graph, Node, ObjectiveGraph, ParamInfo, reachable
-from gendsl.ir.op import NodeType
+from gendsl.ir.op import NodeType, Op
 from gendsl.ir.step import OptimizerGroup, StepGraph
 from gendsl.ops.leaf import Draw, Input
+from gendsl.ops.loop import Loop
 from gendsl.passes.differentiate import gradients
 from gendsl.passes.optim import Stored, averaged, clipped, options_of, slots_of, update
 
@@ -49,9 +50,7 @@ def substitute(
         if node in values:
             table[node] = values[node]
             continue
-        op = node.op
-        if repeat and isinstance(op, Draw):
-            op = replace(op, path=f"{op.path}#{repeat}")
+        op = _repeated(node.op, repeat) if repeat else node.op
         new = build.apply(op, *(table[source] for source in node.inputs))
         table[node] = new
         if new is not node:
@@ -60,6 +59,18 @@ def substitute(
             if node in build.spans:
                 build.spans.setdefault(new, build.spans[node])
     return table
+
+
+def _repeated(op: Op, repeat: int) -> Op:
+    """The op in a repetition: draws, those in loops too, get paths of their own."""
+    match op:
+        case Draw(path=path):
+            return replace(op, path=f"{path}#{repeat}")
+        case Loop(body=body):
+            parts = tuple(replace(i, op=_repeated(i.op, repeat)) for i in body.instructions)
+            return replace(op, body=replace(body, instructions=parts))
+        case _:
+            return op
 
 
 def _spec_key(spec: OptimizerSpec) -> SpecKey:
