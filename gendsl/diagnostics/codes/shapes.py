@@ -36,8 +36,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         "E0404",
         "a division of sizes that is not exact",
-        "`H / 4` stands for an exact quotient and brings the condition that 4 divides H. A quotient "
-        "by a sum, or of numbers that do not divide, has no such form.",
+        "`H / 4` stands for an exact quotient and brings the condition that 4 divides H. A "
+        "quotient by a sum, or of numbers that do not divide, has no such form.",
         "fn f(x: [n: 30]) -> [g: 30 / 4]:\n    return 0\n",
     ),
     Entry(
