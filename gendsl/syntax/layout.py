@@ -183,11 +183,15 @@ def _outer_pairs(words: list[Word]) -> list[tuple[int, int]]:
 
 
 def _elements(words: list[Word], opening: int, closing: int) -> list[list[Word]]:
-    """What stands in a bracket, a list for each line; commas end their lines."""
+    """What stands in a bracket, a list for each line; commas end their lines.
+
+    A list takes a comma at its end; an expression in parentheses does not, even if the bindings
+    of a `with` have commas."""
     inner = words[opening + 1 : closing]
     parts: list[list[Word]] = [[]]
-    depth = 0
+    depth, substitutes = 0, False
     for word in inner:
+        substitutes = substitutes or (depth == 0 and word.token.kind == "WITH")
         depth += (word.text in ("(", "[")) - (word.text in (")", "]"))
         parts[-1].append(word)
         if word.text == "," and depth == 0:
@@ -195,8 +199,9 @@ def _elements(words: list[Word], opening: int, closing: int) -> list[list[Word]]
     if not parts[-1]:
         parts.pop()
     before = words[opening - 1] if opening else None
-    is_call = words[opening].text == "(" and before is not None and not _gap(before, words[opening])
-    if len(parts) > 1 or is_call:
+    named = before is not None and (before.value or before.text == "net")
+    is_call = named and words[opening].text == "("
+    if (len(parts) > 1 or is_call) and not substitutes:
         last = parts[-1][-1]
         if last.text != ",":
             comma = last.token._replace(kind="COMMA", text=",")
@@ -206,7 +211,7 @@ def _elements(words: list[Word], opening: int, closing: int) -> list[list[Word]]
         split = _split(inner, loose)
         if len(split) > 1:
             return split
-    return parts
+    return [inner]
 
 
 # ---- lines with comments inside ----------------------------------------------------------
