@@ -18,8 +18,8 @@ ENTRIES: tuple[Entry, ...] = (
         "E0202",
         "an unknown size",
         "A size in brackets is a number, a declared size (`dim`, `batch`, or named by a data "
-        "field) or arithmetic of these. In a signature, naming a new size introduces it; everywhere else "
-        "it has to exist.",
+        "field) or arithmetic of these. In a signature, naming a new size introduces it; "
+        "everywhere else it has to exist.",
         "fn f(x: [D]) -> [D]:\n    pairs = expand x: [D] -> [D, E]\n    return sum[E](pairs)\n",
     ),
     Entry(

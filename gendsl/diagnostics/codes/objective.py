@@ -105,8 +105,8 @@ ENTRIES: tuple[Entry, ...] = (
         "E0513",
         "an update of something that is no state",
         "`update s <- e` changes a tensor that is declared as `state s: [...] = ...`, once for "
-        "each training step and without a gradient. Parameters are changed by optimizers, everything "
-        "else never changes.",
+        "each training step and without a gradient. Parameters are changed by optimizers, "
+        "everything else never changes.",
         f"{_DATA}objective o:\n    update centre <- mean[B](x)\n"
         "    minimize mse[B, D](x, centre)\n",
     ),
