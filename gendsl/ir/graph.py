@@ -141,7 +141,12 @@ class SamplerGraph:
     inputs: Mapping[str, Node]
     outputs: Mapping[str, Show]
     defaults: Mapping[str, Fraction | str] = field(default_factory=dict)
-    sizes: Mapping[str, int] = field(default_factory=dict)
+    sizes: Mapping[str, Dim] = field(default_factory=dict)
+
+    def bound(self, sizes: Mapping[str, int], count: int) -> dict[str, int]:
+        """All sizes for `count` examples, given the program's: its own ones at their defaults."""
+        own = {name: default.size(sizes) for name, default in self.sizes.items()}
+        return {**sizes, **own, self.size: count}
 
 
 @dataclass(frozen=True)

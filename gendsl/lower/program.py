@@ -102,7 +102,7 @@ def _objective(name: str, program: Program, lowering: Lowering, env: Env) -> Obj
 def _sampler(definition: FnDef, lowering: Lowering, root: Env) -> SamplerGraph:
     signature = definition.signature
     sizes = {name: Dim.name(plain(name)) for name, _ in signature.sizes}
-    defaults = {plain(n): d.constant for n, d in signature.sizes if d is not None}
+    defaults = {plain(n): d for n, d in signature.sizes if d is not None}
     example = plain(signature.sizes[0][0]) if signature.sizes else ""
     env = root.inner(draws=signature.name, dims=sizes, batch=frozenset({example}))
     inputs: dict[str, Node] = {}
@@ -123,10 +123,8 @@ def _sampler(definition: FnDef, lowering: Lowering, root: Env) -> SamplerGraph:
         for f in signature.formals
         if f.default is not None and not isinstance(f.default, bool)
     }
-    concrete = {n: d for n, d in defaults.items() if d is not None}
-    return SamplerGraph(
-        signature.name, example, concrete.get(example, 1), inputs, outputs, given, concrete
-    )
+    count = defaults[example].constant if example in defaults else None
+    return SamplerGraph(signature.name, example, count or 64, inputs, outputs, given, defaults)
 
 
 def image_sizes(type_: TensorType, env: Env) -> tuple[Dim, Dim, Dim] | None:

@@ -63,7 +63,7 @@ def compile_job(job: Job, step: StepGraph, initial: Mapping[str, Node]) -> Compi
         samplers={
             (name, n): job.target.compile_function(
                 {key: show.node for key, show in sampler.outputs.items()},
-                {**job.sizes, sampler.size: n},
+                sampler.bound(job.sizes, n),
             )
             for name, sampler in graph.samplers.items()
             for n in sampler_sizes(sampler)

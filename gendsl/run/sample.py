@@ -10,6 +10,8 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -51,18 +53,20 @@ def sampler_sizes(sampler: SamplerGraph) -> tuple[int, ...]:
 
 
 def arguments(sampler: SamplerGraph, count: int, sizes: Mapping[str, int]) -> dict[str, Array]:
-    """Values for a sampler's arguments: indices cycle 0, 1, 2, ...; numbers have defaults."""
+    """Values for a sampler's arguments: their defaults; an index without one cycles 0, 1, 2, ..."""
     found: dict[str, Array] = {}
-    bound = {**sizes, sampler.size: count}
+    bound = sampler.bound(sizes, count)
     for name, node in sampler.inputs.items():
         shape = tuple(d.size(bound) for d in node.type.shape)
+        default = sampler.defaults.get(name)
+        key = _key(name, node.op)
         if isinstance(node.type.elem, Fin):
-            indices = np.arange(int(np.prod(shape, dtype=np.int64))) % node.type.elem.bound.size(
-                bound
-            )
-            found[_key(name, node.op)] = indices.reshape(shape)
-        elif name in sampler.defaults:
-            found[_key(name, node.op)] = np.full(shape, float(sampler.defaults[name]), np.float32)
+            cycle = np.arange(prod(shape)) % node.type.elem.bound.size(bound)
+            found[key] = cycle.reshape(shape)
+            if isinstance(default, Fraction):
+                found[key] = np.full(shape, int(default))
+        elif isinstance(default, Fraction):
+            found[key] = np.full(shape, float(default), np.float32)
         else:
             raise fail(
                 "E1059",
