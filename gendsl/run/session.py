@@ -175,6 +175,11 @@ class Session:
             )
             say(f"data     {job.data.name}: {counts}")
         say("sizes    " + ", ".join(f"{n} = {v}" for n, v in job.sizes.items()))
+        fixed = {
+            n: v for n, v in job.settings.hypers.items() if n not in job.source.recipe.schedules
+        }
+        if fixed:
+            say("hypers   " + ", ".join(f"{n} = {v:g}" for n, v in fixed.items()))
         say(f"folder   {self.folder.path}")
         if then is not None:
             say(
