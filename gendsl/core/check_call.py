@@ -126,6 +126,7 @@ def _not_a_function(name: str, callee: Span, ctx: Context) -> None:
         return
     known = [n for n, e in body.module.entities.items() if isinstance(e, FnEntity)]
     guess = did_you_mean(name, [*known, *BUILTINS])
+    body.module.broken.add(name)
     ctx.error("E0203", f"unknown function `{name}`", callee, "not in scope", help=guess)
 
 

@@ -125,14 +125,17 @@ def _unknown(expr: ast.Name, ctx: Context) -> Term:
         return Poison(span=expr.span)
     if expr.name in BUILTINS or expr.name in body.instances:
         return ctx.error("E0303", f"`{expr.name}` is a function, not a value", expr.span, "call it")
-    known = [*body.values, *body.sizes, *body.module.entities, *BUILTINS]
-    return ctx.error(
+    bound = [n for n, value in body.values.items() if not isinstance(value, Poison)]
+    known = [*bound, *body.sizes, *body.module.entities, *BUILTINS]
+    poison = ctx.error(
         "E0201",
         f"unknown name `{expr.name}`",
         expr.span,
         "not in scope",
         help=did_you_mean(expr.name, known),
     )
+    body.values[expr.name] = poison  # reported here, not at every use in this body
+    return poison
 
 
 def real_op(op_name: str, args: tuple[Term, ...], ctx: Context, expr: ast.Expr) -> Term:

@@ -135,6 +135,7 @@ def named_size(name: str, expr: ast.Name, body: Body, sink: Sink) -> Dim | None:
         return None
     if name in body.module.broken:
         return None
+    body.module.broken.add(name)  # reported here, not at every use
     known = [*body.sizes, *(d.name for d in body.module.dims())]
     sink.error(
         "E0202", f"unknown size `{name}`", expr.span, "not declared", help=did_you_mean(name, known)
