@@ -18,6 +18,7 @@ from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel import rules as r
 from gendsl.prove.kernel.rules import Thm
 from gendsl.prove.kernel.term import F1, ONE, Atom, Mono, Poly, atom, poly
+from gendsl.prove.sample import Point, Undefined
 
 MAX_COLUMNS = 900
 
@@ -39,13 +40,16 @@ class Cone:
     facts: Sequence[Thm] = ()
     expired: Callable[[], bool] = lambda: False
     _pool: dict[tuple[Poly, int], Atom] = field(default_factory=dict)
+    _found: list[Point] | None = None
 
     def prove(self, target: Poly, rel: str = "ge") -> Thm | None:
-        """`target rel 0` for rel "ge" or "gt"."""
+        """`target rel 0` for rel "ge" (or better: > 0) or "gt"."""
         if n.positive(target) or (rel == "ge" and n.nonnegative(target)):
             return r.evident(rel, target)
         if not target.terms:
             return r.linear("ge", target, []) if rel == "ge" else None
+        if self._false(target, rel):
+            return None
         for depth in (0, 1, 2):
             if self.expired():
                 return None
@@ -53,6 +57,31 @@ class Cone:
             if found is not None:
                 return found
         return None
+
+    def _false(self, target: Poly, rel: str) -> bool:
+        """A sampled point where the facts hold and the target does not."""
+        for point in self._points():
+            try:
+                free = sorted(target.free, key=lambda i: i.serial)
+                for row in itertools.islice(point.entries(free, {}), 40):
+                    v = point.poly(target, row)
+                    if v < -1e-6 or (rel == "gt" and v <= 0):
+                        return True
+            except (Undefined, KeyError, OverflowError):
+                continue
+        return False
+
+    def _points(self) -> list[Point]:
+        if self._found is None:
+            self._found = []
+            for seed in range(12):
+                point = Point(seed)
+                try:
+                    if all(point.holds(f.concl) for f in self.facts):
+                        self._found.append(point)
+                except (Undefined, KeyError, OverflowError):
+                    continue
+        return self._found
 
     # ---- the linear program ---------------------------------------------------------------
     def _solve(self, target: Poly, rel: str, depth: int) -> Thm | None:
@@ -75,7 +104,8 @@ class Cone:
             return None
         if all(t.concl.rel == "eq" for _, t in parts):
             return r.weaken(r.linear("eq", target, parts), "ge")
-        return r.linear(rel, target, parts)
+        strict = any(t.concl.rel == "gt" and n.positive(f) for f, t in parts)
+        return r.linear("gt" if strict else rel, target, parts)
 
     def _columns(self, target: Poly, depth: int) -> list[Column]:
         columns: dict[tuple[Poly, bool], Column] = {}
@@ -303,8 +333,13 @@ def relu_square(u: Poly) -> Thm:
     goal = n.sub(n.mul(v, v), n.mul(u, v))
     above = r.relu_at(r.assume(r.prop("ge", u)))  # relu u - u = 0
     first = r.linear("eq", goal, [(v, above)])
-    under = r.relu_at(r.assume(r.prop("ge", n.scale(u, -1))))  # relu(-u) + u = 0
-    flip = r.relu_flip(u)  # relu u - relu(-u) - u = 0
-    zero = r.linear("eq", v, [(ONE, flip), (ONE, under)])
+    zero = relu_zero(u, r.assume(r.prop("ge", n.scale(u, -1))))
     second = r.linear("eq", goal, [(n.sub(v, u), zero)])
     return r.cases(u, first, second)
+
+
+def relu_zero(u: Poly, below: Thm) -> Thm:
+    """relu u = 0 from -u >= 0."""
+    under = r.relu_at(below)  # relu(-u) + u = 0
+    flip = r.relu_flip(u)  # relu u - relu(-u) - u = 0
+    return r.linear("eq", n.relu(u), [(ONE, flip), (ONE, under)])

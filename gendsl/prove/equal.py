@@ -32,6 +32,7 @@ def prove_zero(p: Poly, equations: Sequence[Thm] = ()) -> Thm | None:
 def reduced(p: Poly, equations: Sequence[Thm]) -> tuple[list[Thm], Poly]:
     """p rewritten by the equations: theorems (before - after) = 0, and what is left."""
     steps: list[Thm] = []
+    equations = sorted(equations, key=lambda e: len(e.concl.poly.terms))
     for _ in range(ROUNDS if equations else 0):
         step = _rewritten(p, equations) or _divided(p, equations) if p.terms else None
         if step is None:
@@ -103,7 +104,7 @@ def _divided(p: Poly, equations: Sequence[Thm]) -> Thm | None:
             continue
         for (m, c), (lead, d) in ((x, y) for x in p.terms.items() for y in e.poly.terms.items()):
             ratio = n.scale(quotient(m, lead), c / d)
-            if any(k < 0 for q in ratio.terms for a, k in q if not n.sign(a)):
+            if any(k < 0 and n.sign(a) != "+" for q in ratio.terms for a, k in q):
                 continue
             product = n.mul(ratio, e.poly)
             if len(n.sub(p, product).terms) < len(p.terms):

@@ -88,6 +88,13 @@ def _monomials(zero: Thm, bound: Sequence[Atom]) -> Iterator[Thm]:
         rest = n.assemble({a: e for a, e in m if a not in sure})
         t = _undo(t, n.assemble(sure, c), rest)
         power = rest.single()
+        if power is not None and len(power[0]) == 1 and _is_sum(*power[0][0]):
+            binders, body = n.open_sum(power[0][0][0])
+            above = r.evident("ge", body)
+            for b in binders:
+                above = r.total(above, b)
+            yield from equations(t, above, bound)
+            continue
         if power is not None and power[0] and power[0][0][1] == 2 and len(power[0]) == 1:
             t = r.zero_root(t, poly({((power[0][0][0], F1),): F1}))
         elif len(rest.terms) == 1 and all(e % 2 == 0 for _, e in power[0] if power):  # type: ignore[index]
@@ -96,7 +103,13 @@ def _monomials(zero: Thm, bound: Sequence[Atom]) -> Iterator[Thm]:
         yield _closed(t, bound)
 
 
+def _is_sum(a: Atom, k: Fraction) -> bool:
+    return a.kind == "S" and k == 1
+
+
 def _closed(t: Thm, bound: Sequence[Atom]) -> Thm:
     """The equation for all values of the indices that were freed."""
+    factor, rest = n.content(t.poly) if len(t.poly.terms) > 1 else (ONE, t.poly)
+    t = _undo(t, factor, rest)
     mine = [i for i in bound if i in t.poly.free]
     return r.generalize(t, mine) if mine else t

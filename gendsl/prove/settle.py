@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gendsl.core import claim as c
 from gendsl.core.program import Interface
@@ -29,14 +30,24 @@ def settle(
     graph: Graph, claims: Sequence[c.Claim], interface: Interface, *, seconds: float = SECONDS
 ) -> tuple[ClaimReport, ...]:
     """A verdict for every claim."""
-    return tuple(settle_one(graph, claim, interface, seconds=seconds) for claim in claims)
+    defined: set[Node] = set()
+    return tuple(
+        settle_one(graph, claim, interface, seconds=seconds, defined=defined) for claim in claims
+    )
 
 
 def settle_one(
-    graph: Graph, claim: c.Claim, interface: Interface, *, seconds: float = SECONDS
+    graph: Graph,
+    claim: c.Claim,
+    interface: Interface,
+    *,
+    seconds: float = SECONDS,
+    defined: set[Node] | None = None,
 ) -> ClaimReport:
     start = time.monotonic()
     setting = setting_of(graph, claim, interface, start + seconds)
+    if defined is not None:
+        setting = replace(setting, defined=defined)
     stop_at(start + seconds)
     try:
         outcome = forms.decide(claim, graph, interface, setting)

@@ -50,9 +50,7 @@ class Signs:
             t = None
         if t is not None and t.poly is p:
             return t
-        if len(p.terms) > 60:
-            return None
-        return self.cone.prove(p, "gt") or self.cone.prove(p)
+        return None if len(p.terms) > 60 else self.cone.prove(p)
 
     def _structure(self, node: Node, at: At) -> Thm | None:
         args = node.inputs

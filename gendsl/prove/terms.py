@@ -63,10 +63,11 @@ def affine(i: Atom, offset: Dim, scale: Dim, divide: Dim, bound: Dim) -> Atom:
 @dataclass
 class Reader:
     """`abstract` maps nodes to the name of a variable that stands for them; `ranges` gives declared
-    bounds of leaves by variable name."""
+    bounds of leaves by variable name, `signs` the sign ("+" or "0+") that hypotheses give them."""
 
     abstract: Mapping[Node, str] = field(default_factory=dict)
     ranges: Mapping[str, Range] = field(default_factory=dict)
+    signs: Mapping[str, str] = field(default_factory=dict)
     conditions: set[Prop] = field(default_factory=set)
     _memo: dict[tuple[Node, At], Poly] = field(default_factory=dict)
 
@@ -166,6 +167,7 @@ class Reader:
         bounds = self.ranges.get(name)
         low = bounds.low if bounds is not None else None
         sign = "" if low is None or low < 0 else "0+" if low == 0 else "+"
+        sign = max(sign, self.signs.get(name, ""), key=["", "0+", "+"].index)
         if isinstance(node.op, lf.Draw) and node.op.dist == "uniform":
             sign = "+"
         return of_atom(atom("var", name, (*at, *extra), sign))

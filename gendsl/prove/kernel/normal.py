@@ -132,7 +132,7 @@ def _primes(c: Fraction) -> list[tuple[int, int]]:
     return found
 
 
-def _content(p: Poly, *, signed: bool) -> tuple[Poly, Poly]:
+def content(p: Poly, *, signed: bool = False) -> tuple[Poly, Poly]:
     """(f, r) with p = f * r, f one term: the rational content, common powers of positive atoms (of
     all atoms, and a sign, if `signed`), and an exponential if one choice stands out."""
     numbers = list(p.terms.values())
@@ -188,7 +188,7 @@ def power(p: Poly, k: Fraction | int) -> Poly:
         half = power(p, k.numerator // 2)
         square = mul(half, half)
         return mul(square, p) if k.numerator % 2 else square
-    factor, rest = _content(p, signed=whole)
+    factor, rest = content(p, signed=whole)
     if factor is ONE:
         return assemble({atom("P", rest): k})
     return mul(power(factor, k), assemble({atom("P", rest): k}))
@@ -209,7 +209,7 @@ def log(p: Poly) -> Poly:
     """log p, p > 0."""
     term = p.single()
     if term is None:
-        factor, rest = _content(p, signed=False) if p.terms else (ONE, ZERO)
+        factor, rest = content(p, signed=False) if p.terms else (ONE, ZERO)
         return add(ZERO if factor is ONE else log(factor), of_atom(atom("log", rest)))
     mono, c = term
     if _splittable(mono, c) is None:
