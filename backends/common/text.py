@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from gendsl.ir.graph import Node
 
+WIDTH = 100
+
 
 @dataclass(frozen=True)
 class Source:
@@ -35,12 +37,31 @@ class Writer:
         self._lines: list[str] = []
         self._nodes: dict[int, tuple[Node, ...]] = {}
 
+    @property
+    def room(self) -> int:
+        """How many characters a line can take at this depth."""
+        return WIDTH - len(self._indent) * self._depth
+
     def line(self, text: str = "", nodes: Iterable[Node] = ()) -> None:
         """One line; `text` has no newline."""
         self._lines.append(self._indent * self._depth + text if text else "")
         made = tuple(nodes)
         if made:
             self._nodes[len(self._lines)] = made
+
+    def statement(self, text: str, nodes: Iterable[Node] = ()) -> None:
+        """An assignment, over several lines where one is too short for it."""
+        name, _, value = text.partition(" = ")
+        if len(text) <= self.room:
+            self.line(text, nodes)
+            return
+        opening = value.find("(") + 1
+        whole_call = opening and unbracketed(value[opening - 1 :]) == value[opening:-1]
+        head, inner = (value[:opening], value[opening:-1]) if whole_call else ("(", value)
+        made = tuple(nodes)
+        with self.block(f"{name} = {head}", made):
+            self.line(inner, made)
+        self.line(")", made)
 
     @contextmanager
     def block(self, heading: str, nodes: Iterable[Node] = ()) -> Iterator[None]:

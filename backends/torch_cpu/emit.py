@@ -6,13 +6,13 @@ In: a plan. Out: `Source`, a module with the constants and
 
 where `p["encoder.h.w"]` is a parameter, `number` the step, and `draw` the source of noise. It
 returns a dictionary of outputs; updates of parameters and other carried tensors are assigned to
-the dictionaries they came from, at the end. A loop's body is a function inside. Always: no output
-shares memory with an input or with another output, so that updates in place are safe.
+the dictionaries they came from, at the end. A loop's body is a function inside. Always: no two
+carried tensors share memory, so that updates in place are safe.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from backends.common.text import Source, Writer, unbracketed
 from backends.torch_cpu.express import Context, Expressions
@@ -44,7 +44,6 @@ CONTAINERS: Mapping[str, str] = {
 }
 CARRIED = ("param", "slot", "state", "ema")
 PARAMETERS = "p, slot, state, ema, data, hyper, number, draw"
-_WIDTH = 100
 # Smaller tensors may live until the function ends: not worth a line.
 _WORTH_FREEING = 16_384
 
@@ -115,16 +114,45 @@ def _call(writer: Writer, context: Context, call: AnyCall, *, last: bool = False
     express = Expressions(context, call.nodes, KERNELS)
     match call:
         case Call(result=result, nodes=nodes):
+            parts = _shorten(writer, express, f"{result.name} = ", nodes)
             text = f"{result.name} = {express.result(nodes[-1])}"
-            comment = f"  # {_shape(result.node)}" if result.shape else ""
-            writer.line(text + (comment if len(text + comment) < _WIDTH - 4 else ""), nodes)
+            shown = result.shape and result.kind != "host"
+            comment = f"  # {_shape(result.node)}" if shown else ""
+            fits = len(text + comment) <= writer.room
+            writer.statement(text + comment if fits else text, nodes)
+            if parts and not last:
+                _delete(writer, parts)
         case UpdateCall():
             _update(writer, express, call)
         case LoopCall():
             _loop(writer, context, express, call)
     freed = [name for name in call.frees if _large(context.plan, name)]
     if freed and not last:
-        writer.line(f"del {', '.join(freed)}")
+        _delete(writer, freed)
+
+
+def _delete(writer: Writer, names: Iterable[str]) -> None:
+    """One `del`, or several if it is too long."""
+    line: list[str] = []
+    for name in names:
+        if line and len(f"del {', '.join([*line, name])}") > writer.room:
+            writer.line(f"del {', '.join(line)}")
+            line = []
+        line.append(name)
+    writer.line(f"del {', '.join(line)}")
+
+
+def _shorten(writer: Writer, express: Expressions, start: str, nodes: Sequence[Node]) -> list[str]:
+    """Give parts of an expression that is too long for a line lines of their own; their names."""
+    names: list[str] = []
+    while len(text := express.result(nodes[-1])) + len(start) > writer.room:
+        part = express.part(nodes, len(text) // 2)
+        if part is None:
+            break
+        name = f"_{part.op.name}_{len(names) + 1}"
+        writer.statement(f"{name} = {express.apart(part, name)}", [part])
+        names.append(name)
+    return names
 
 
 def _shape(node: Node) -> str:
@@ -222,15 +250,17 @@ def _finish(writer: Writer, context: Context, carries: bool) -> None:
             continue
         text = express.whole(node)
         base = base_of(node)
-        if isinstance(base.op, Input) or base in overwritten or base in shared:
+        carried = isinstance(base.op, Input) or base in overwritten
+        if (carries and carried) or (stored and base in shared):
             text += ".clone()"
-        shared.add(base)
+        if stored:
+            shared.add(base)
         if stored:
             writer.line(f'{CONTAINERS[kind]}["{key}"] = {text}', [node])
         else:
             returned.append(f'"{name}": {text}')
     text = f"return {{{', '.join(returned)}}}"
-    if len(text) <= _WIDTH - 4:
+    if len(text) <= writer.room:
         writer.line(text)
         return
     with writer.block("return {"):

@@ -10,8 +10,8 @@ the ops' own numpy references (`num`), with the same infinities and nans.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from backends.common.text import unbracketed
 from backends.torch_cpu.contraction import contraction, is_product
@@ -22,6 +22,7 @@ from gendsl.ops.arithmetic import Add, Div, Maximum, Minimum, Power, StopGrad, S
 from gendsl.ops.broadcast import Broadcast
 from gendsl.ops.compare import Less, ToReal, Where, Widen
 from gendsl.ops.contract import Contract
+from gendsl.ops.conv import Conv2d, ConvTranspose2d
 from gendsl.ops.leaf import Const, Index, SizeValue, Truth
 from gendsl.ops.select import IndexAffine
 from gendsl.ops.symbolic import Pi
@@ -65,7 +66,7 @@ class Context:
         return found
 
 
-Emitter = Callable[["Expressions", Node], str]
+Emitter = Callable[..., str]  # of the expressions and the node; of layers, also of a bias
 
 
 class Expressions:
@@ -77,6 +78,42 @@ class Expressions:
         self.context = context
         self._inside = set(inside)
         self._kernels = kernels
+        self._apart: dict[Node, Value] = {}
+
+    # ---- lines of their own -----------------------------------------------------------
+
+    def part(self, nodes: Sequence[Node], length: int) -> Node | None:
+        """The part of the expression `nodes` whose text is nearest to a length, if there is one
+        that can be computed on a line before."""
+        root, best = nodes[-1], None
+        for node in self._reached(root):
+            if node is root or not node.inputs or isinstance(node.op, Broadcast):
+                continue
+            off = abs(len(self.value(node).text) - length)
+            if best is None or off < best[0]:
+                best = (off, node)
+        return best[1] if best else None
+
+    def _reached(self, root: Node) -> list[Node]:
+        """The nodes that the text of `root` writes out, without those that are patterns of their
+        reader (a product and its bias, a relu's slope)."""
+        found: list[Node] = []
+        stack = [root]
+        while stack:
+            node = stack.pop()
+            if node not in found:
+                found.append(node)
+            for source in node.inputs:
+                if source in self._inside and source not in self._apart:
+                    stack.append(source)
+        tied = {s for n in found for s in n.inputs if _tied(n, s)}
+        return [n for n in found if n not in tied]
+
+    def apart(self, node: Node, name: str) -> str:
+        """The text of a node, which from now on is read under `name`."""
+        value = self.value(node)
+        self._apart[node] = replace(value, text=name)
+        return unbracketed(value.text)
 
     # ---- forms ------------------------------------------------------------------------
 
@@ -107,6 +144,8 @@ class Expressions:
     # ---- values -----------------------------------------------------------------------
 
     def value(self, node: Node) -> Value:
+        if node in self._apart:
+            return self._apart[node]
         if node not in self._inside:
             buffer = self.context.plan.buffers[node]
             return Value(buffer.name, number=node in self.context.plan.host)
@@ -216,27 +255,38 @@ class Expressions:
         return f"torch.where({condition}, {yes}, {no})"
 
     def _layer(self, node: Node) -> str | None:
-        """`x @ w + b`, or the relu of it, as one call, where all of it is this expression's."""
+        """A product or convolution with its bias, and the relu of it, as one call, where all of it
+        is part of this expression."""
         then = "none"
-        if isinstance(node.op, Relu) and node.inputs[0] in self._inside:
+        if isinstance(node.op, Relu) and self._written(node.inputs[0]):
             node, then = node.inputs[0], "relu"
         if not isinstance(node.op, Add):
             return None
-        for product, bias in (node.inputs, node.inputs[::-1]):
-            if product not in self._inside or not isinstance(product.op, Contract):
+        for main, bias in (node.inputs, node.inputs[::-1]):
+            if not (self._written(main) and self._written(bias)) or main is bias:
                 continue
-            if not is_product(product.op) or product is bias:
-                continue
-            value = self.value(bias)
-            if value.number or value.lead != 1 or value.thin != {0}:
-                continue
-            return contraction(self, product, unbracketed(value.text), then)
+            match main.op, bias.op:
+                case Contract() as op, Broadcast(positions=(1,)) if is_product(op):
+                    return contraction(self, main, self._vector(bias), then)
+                case Conv2d() | ConvTranspose2d(), Broadcast(positions=(1,)):
+                    text = self._kernels[main.op.name](self, main, self._vector(bias))
+                    return f"torch.relu_({text})" if then == "relu" else text
+                case _:
+                    pass
         return None
+
+    def _written(self, node: Node) -> bool:
+        """Whether the node's own text stands in this expression."""
+        return node in self._inside and node not in self._apart
+
+    def _vector(self, bias: Node) -> str:
+        """The operand of a broadcast."""
+        return unbracketed(self.whole(bias.inputs[0]))
 
     def _relu_slope(self, node: Node) -> str | None:
         """`where(0 < y, g, 0)` as torch's own adjoint of relu, which is many times faster."""
         condition, slope, zero = node.inputs
-        if condition not in self._inside or not isinstance(condition.op, Less):
+        if not self._written(condition) or not isinstance(condition.op, Less):
             return None
         low, zero_value = self.value(condition.inputs[0]), self.value(zero)
         y = condition.inputs[1]
@@ -247,6 +297,17 @@ class Expressions:
 
 
 # ---- parts -------------------------------------------------------------------------------
+
+
+def _tied(reader: Node, node: Node) -> bool:
+    """Whether `reader` may be written as one call together with `node`."""
+    match reader.op, node.op:
+        case (
+            (Add(), Contract() | Conv2d() | ConvTranspose2d()) | (Relu(), Add()) | (Where(), Less())
+        ):
+            return True
+        case _:
+            return False
 
 
 def dtype(elem: Elem) -> str:

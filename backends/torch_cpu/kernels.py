@@ -165,23 +165,23 @@ def _draw(express: Expressions, node: Node) -> str:
     return f"({text} + {low})" if low else text
 
 
-def _conv2d(express: Expressions, node: Node) -> str:
+def _conv2d(express: Expressions, node: Node, bias: str = "None") -> str:
     op = node.op
     assert isinstance(op, Conv2d)
     x, w = _argument(express, node), _argument(express, node, 1)
     top, bottom, left, right = op.pads
     if top == bottom >= 0 and left == right >= 0:
-        return f"torch.conv2d({x}, {w}, None, {op.stride}, ({top}, {left}))"
+        return f"torch.conv2d({x}, {w}, {bias}, {op.stride}, ({top}, {left}))"
     padded = f"torch.nn.functional.pad({x}, ({left}, {right}, {top}, {bottom}))"
-    return f"torch.conv2d({padded}, {w}, None, {op.stride})"
+    return f"torch.conv2d({padded}, {w}, {bias}, {op.stride})"
 
 
-def _conv_transpose2d(express: Expressions, node: Node) -> str:
+def _conv_transpose2d(express: Expressions, node: Node, bias: str = "None") -> str:
     op = node.op
     assert isinstance(op, ConvTranspose2d)
     g, w = _argument(express, node), _argument(express, node, 1)
     height, width = express.context.shape(node)[2:]
-    return f"conv_transpose2d({g}, {w}, {op.stride}, {op.pads}, {height}, {width})"
+    return f"conv_transpose2d({g}, {w}, {bias}, {op.stride}, {op.pads}, ({height}, {width}))"
 
 
 def _conv2d_weight_grad(express: Expressions, node: Node) -> str:

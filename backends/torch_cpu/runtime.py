@@ -73,22 +73,23 @@ def _backward(
 
 
 def conv_transpose2d(
-    g: Tensor, w: Tensor, stride: int, pads: Pads, height: int, width: int
+    g: Tensor, w: Tensor, bias: Tensor | None, stride: int, pads: Pads, size: tuple[int, int]
 ) -> Tensor:
-    """The adjoint of a convolution in its image of `height` and `width`."""
+    """The adjoint of a convolution in its image, which has `size` (height and width)."""
     top, bottom, left, right = pads
     over = [
-        size + before + after - ((count - 1) * stride + window)
-        for size, before, after, count, window in (
-            (height, top, bottom, g.shape[2], w.shape[2]),
-            (width, left, right, g.shape[3], w.shape[3]),
+        extent + before + after - ((count - 1) * stride + window)
+        for extent, before, after, count, window in (
+            (size[0], top, bottom, g.shape[2], w.shape[2]),
+            (size[1], left, right, g.shape[3], w.shape[3]),
         )
     ]
     if top == bottom >= 0 and left == right >= 0 and all(0 <= o < stride for o in over):
-        return torch.conv_transpose2d(g, w, None, stride, (top, left), tuple(over))
+        return torch.conv_transpose2d(g, w, bias, stride, (top, left), tuple(over))
     full = torch.conv_transpose2d(g, w, None, stride)
     # Rows and columns that no window reaches come first as zeros, then pads are cut off.
-    return torch.nn.functional.pad(full, (-left, over[1] - right, -top, over[0] - bottom))
+    cut = torch.nn.functional.pad(full, (-left, over[1] - right, -top, over[0] - bottom))
+    return cut if bias is None else cut + bias[:, None, None]
 
 
 def conv2d_weight_grad(

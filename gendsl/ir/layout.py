@@ -16,7 +16,7 @@ from gendsl.ir.grouping import HOST_LEAVES, LEAVES, VIEWS, Cut, Grouping, Item, 
 from gendsl.ir.plan import Buffer, width
 from gendsl.ops.contract import Contract
 from gendsl.ops.conv import Conv2d, Conv2dWeightGrad, ConvTranspose2d
-from gendsl.ops.leaf import Input
+from gendsl.ops.leaf import Draw, Input
 from gendsl.ops.loop import Loop, LoopCapture, LoopCarry, LoopIndex
 from gendsl.shape.dim import Dim
 
@@ -90,7 +90,9 @@ class _Table:
             kind = "output"
         base_name = self.found[base].name if kind == "view" else None
         wish = self.grouping.named.get(node) or node.op.name
-        self._add(node, wish.rpartition("/")[2], kind, base_name)
+        if isinstance(node.op, Draw) and wish == node.op.name:
+            wish = node.op.path.rpartition(".")[2].partition("#")[0]
+        self._add(node, wish, kind, base_name)
 
     def _add(self, node: Node, wish: str, kind: str, base: str | None = None) -> None:
         shape = tuple(d.size(self.sizes) for d in node.type.shape)

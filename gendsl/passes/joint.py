@@ -179,6 +179,8 @@ class _Joint:
         self.metrics[objective.name] = table[objective.loss]
         for name, term in objective.terms.items():
             self.metrics[f"{objective.name}.{name}"] = table[term]
+            self.build.names.setdefault(table[term], name)
+        self.build.names.setdefault(table[objective.loss], objective.name)
         found: tuple[Node, ...] = tuple(table[slope] for slope in slopes)
         if self.recipe.clip is not None:
             found = clipped(self.build, found, self.recipe.clip)

@@ -15,7 +15,7 @@ from backends.torch_cpu.emit import PARAMETERS
 from backends.torch_cpu.runtime import namespace
 from backends.torch_cpu.target import Step
 from gendsl.diagnostics.model import GendslError
-from gendsl.ir.build import add, const, exp, mul, square, sub, sum_of, to_real
+from gendsl.ir.build import add, broadcast_to, const, exp, mul, square, sub, sum_of, to_real
 from gendsl.ir.evaluate import evaluate
 from gendsl.ir.graph import Builder, Node
 from gendsl.ir.layout import RESERVED
@@ -24,10 +24,11 @@ from gendsl.ir.schedule import make_plan
 from gendsl.ir.step import StepGraph
 from gendsl.noise import Noise
 from gendsl.ops.contract import Contract
+from gendsl.ops.conv import Conv2d, ConvTranspose2d
 from gendsl.ops.leaf import Draw, Input
 from gendsl.ops.loop import LoopCarry, LoopIndex, loop
 from gendsl.ops.movement import Reshape, Transpose
-from gendsl.ops.pointwise import Sigmoid, StopGrad
+from gendsl.ops.pointwise import Relu, Sigmoid, StopGrad
 from gendsl.ops.select import Gather
 from gendsl.ops.symbolic import Expectation
 from gendsl.passes.joint import initial, joint
@@ -200,6 +201,32 @@ def test_runs_are_bitwise_repeatable() -> None:
     runs = [function.run(given, batch, {"beta": 0.5}, NOISE)["x"] for _ in range(3)]
     assert np.array_equal(runs[0], runs[1])
     assert np.array_equal(runs[0], runs[2])
+
+
+@pytest.mark.parametrize(
+    ("pads", "window"),
+    [((1, 1, 1, 1), (4, 4)), ((0, 1, 0, 1), (3, 3)), ((0, 0, -1, 0), (2, 1))],
+)
+def test_layers_take_their_bias(pads: tuple[int, int, int, int], window: tuple[int, int]) -> None:
+    build = Builder()
+    size, three = 2 * N, Dim.of(3)
+    x = build.apply(Input("data", "x", (M, three, size, size)))
+    w = build.apply(Input("param", "w", (T, three, *map(Dim.of, window))))
+    b, c = build.apply(Input("param", "b", (T,))), build.apply(Input("param", "c", (three,)))
+    y = build.apply(Conv2d(2, pads), x, w)
+    y = build.apply(Relu(), add(build, y, broadcast_to(build, b, y.type.shape, (1,))))
+    back = build.apply(ConvTranspose2d(2, pads, size, size), y, w)
+    back = build.apply(Relu(), add(build, broadcast_to(build, c, back.type.shape, (1,)), back))
+    rng = np.random.default_rng(1)
+    given = {
+        "data:x": rng.normal(size=(2, 3, 6, 6)),
+        "param:w": rng.normal(size=(5, 3, *window)),
+        "param:b": rng.normal(size=5),
+        "param:c": rng.normal(size=3),
+    }
+    source = check({"y": y, "back": back}, given)
+    assert source.count("torch.relu_(") == 2
+    assert "None, None" not in source
 
 
 # ---- steps -------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from backends.common.text import WIDTH
 from backends.torch_cpu import TARGET
 from backends.torch_cpu.target import Step
 from gendsl.core.program import Recipe
@@ -208,7 +209,7 @@ def test_source_is_readable() -> None:
         transform_step(joint(graph, recipe(line("neg_elbo", GROUPS)))), SIZES
     )
     lines = step.source.splitlines()
-    assert max(map(len, lines)) <= 100
+    assert max(map(len, lines)) <= WIDTH
     for expected in (
         '    x = data["x"]',
         '    encoder_h_w = p["encoder.h.w"]',
