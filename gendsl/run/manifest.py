@@ -145,8 +145,18 @@ def resume_command(command: str, folder: Path) -> str:
 
 def further_command(command: str, folder: Path, steps: int) -> str:
     """The same, to a larger number of steps."""
-    words = shlex.split(command)
-    if "--steps" in words:
-        place = words.index("--steps")
-        del words[place : place + 2]
+    words = _without(shlex.split(command), "--steps")
     return resume_command(shlex.join([*words, "--steps", str(steps)]), folder)
+
+
+def fresh_command(command: str) -> str:
+    """The command line that repeats the run in a folder of its own."""
+    return shlex.join(_without(shlex.split(command), "--out"))
+
+
+def _without(words: list[str], flag: str) -> list[str]:
+    """The words without a flag and its value."""
+    if flag not in words:
+        return words
+    place = words.index(flag)
+    return words[:place] + words[place + 2 :]

@@ -18,7 +18,7 @@ from typing import Any
 from gendsl.run.chart import Chart, Series, chart, legend, svg, with_smooth
 from gendsl.run.files import disk_errors, write_whole
 from gendsl.run.folder import RunFolder
-from gendsl.run.manifest import further_command, resume_command
+from gendsl.run.manifest import fresh_command, further_command, resume_command
 from gendsl.run.metrics import Record, damaged, read
 from gendsl.run.progress import duration, number
 from gendsl.run.report_style import STYLE
@@ -262,7 +262,7 @@ def _again(folder: RunFolder, manifest: Json) -> str:
         "Again",
         f'<div class="card"><p class="soft">{what} from the last checkpoint:</p>'
         f'<pre>{escape(resume)}</pre><p class="soft">The same run from the start, bit for bit:</p>'
-        f"<pre>{escape(command)}</pre></div>",
+        f"<pre>{escape(fresh_command(command))}</pre></div>",
     )
 
 
