@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gendsl.core.show import plain
+from gendsl.core.show import default_label, plain
 from gendsl.core.term import AxisArg
 from gendsl.shape.dim import Dim
 from gendsl.shape.tensor_type import Axis, Elem, Factor, Fin, Item, Spread, TensorType
@@ -47,9 +47,8 @@ def instantiate_axis(axis: Axis, dims: Dims) -> Axis:
     sizes = sizes_of(dims)
     size = axis.size.substitute(sizes)
     factors = tuple(_factor(f, sizes) for f in axis.factors)
-    default = plain(str(Axis("", axis.size, axis.factors)).removeprefix(": "))
-    if axis.label == default:
-        return Axis(plain(str(Axis("", size, factors)).removeprefix(": ")), size, factors)
+    if axis.label == default_label(axis.size, axis.factors):
+        return Axis(default_label(size, factors), size, factors)
     return Axis(axis.label, size, factors)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from gendsl.core.context import Context, describe, poisoned
 from gendsl.core.instantiate import repeated_label
 from gendsl.core.program import DimInfo
-from gendsl.core.show import plain, show_type
+from gendsl.core.show import default_label, plain, show_type
 from gendsl.core.sizes import axis_argument, size
 from gendsl.core.term import Poison, RearrangeTerm, Spreadout, Term
 from gendsl.shape.dim import ONE, Dim
@@ -119,8 +119,7 @@ def _close(items: list[Item], label: str | None) -> Item | None:
             return None
         factors.append(Factor(item.label, item.size))
     whole = Dim.product(f.size for f in factors)
-    text = plain(str(Axis("", whole, tuple(factors))).removeprefix(": "))
-    return Axis(label or text, whole, tuple(factors))
+    return Axis(label or default_label(whole, tuple(factors)), whole, tuple(factors))
 
 
 def _source(expr: ast.Reshape, operand: Term, ctx: Context) -> list[_Piece] | None:

@@ -33,6 +33,11 @@ def show_axis(item: Item) -> str:
     return str(_plain_item(item))
 
 
+def default_label(size: Dim, factors: tuple[Factor, ...] = ()) -> str:
+    """The label of an axis that is given none: its size, or its factors, as text."""
+    return show_axis(Axis("", size, factors)).removeprefix(": ")
+
+
 def _plain_item(item: Item) -> Item:
     if isinstance(item, Spread):
         return item

@@ -10,13 +10,12 @@ from fractions import Fraction
 
 from gendsl.core.program import DimInfo
 from gendsl.core.scope import Body
-from gendsl.core.show import plain
+from gendsl.core.show import default_label, plain
 from gendsl.core.term import AxisArg
 from gendsl.diagnostics.model import Label, Sink
 from gendsl.diagnostics.suggest import did_you_mean
 from gendsl.shape.dim import Dim
 from gendsl.shape.tensor_type import (
-    Axis,
     Bool,
     Elem,
     Factor,
@@ -159,8 +158,8 @@ def axis_argument(item: ast.SizeItem, body: Body, sink: Sink) -> AxisArg | None:
                     return None
                 parts.append(Factor(factor.label.name if factor.label else plain(dim), dim))
             whole = Dim.product(p.size for p in parts)
-            text = str(Axis("", whole, tuple(parts))).removeprefix(": ")
-            return AxisArg(label.name if label else plain(text), whole, tuple(parts))
+            text = default_label(whole, tuple(parts))
+            return AxisArg(label.name if label else text, whole, tuple(parts))
         case ast.SizeSpread():
             sink.error("E0405", "a spread cannot stand here", item.span, "one size is wanted")
             return None
