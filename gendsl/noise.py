@@ -94,19 +94,24 @@ class Noise:
         """The same stream at another step."""
         return replace(self, step=step)
 
-    def words(self, path: str, examples: int, count: int, loop: tuple[int, ...] = ()) -> Array:
-        """`(examples, blocks, 4)` words (uint64, below 2^32) covering `count` words an example."""
+    def words(
+        self, path: str, examples: int, count: int, loop: tuple[int, ...] = (), steps: int = 1
+    ) -> Array:
+        """`(steps, examples, blocks, 4)` words (uint64, below 2^32) that cover `count` words an
+        example, for this step and those after it."""
         blocks = -(-count // 4)
         if blocks >= _LIMIT or self.first_example + examples > _LIMIT:
             raise ValueError(f"draw {path} exceeds the 32-bit counters: {examples} x {count}")
-        counter = np.empty((4, examples, blocks), dtype=np.uint64)
+        step = np.arange(steps, dtype=np.uint64)[:, None, None] + np.uint64(self.step)
+        example = np.arange(examples, dtype=np.uint64)[:, None] + np.uint64(self.first_example)
+        counter = np.empty((4, steps, examples, blocks), dtype=np.uint64)
         counter[0] = np.arange(blocks, dtype=np.uint64)
-        counter[1] = np.arange(examples, dtype=np.uint64)[:, None] + np.uint64(self.first_example)
-        counter[2] = self.step & _MASK
-        counter[3] = (self.step >> 32) & _MASK
+        counter[1] = example
+        counter[2] = step & _LOW
+        counter[3] = step >> _HALF
         keys = _schedule(self.seed, self.stream, path, loop)
         out = philox(counter.reshape(4, -1), keys)
-        return out.reshape(4, examples, blocks).transpose(1, 2, 0)
+        return out.reshape(4, steps, examples, blocks).transpose(1, 2, 3, 0)
 
     def draw(
         self,
@@ -122,10 +127,25 @@ class Noise:
 
         "bits" are int64 below `bound`; the others have `dtype`, computed in float64 first.
         """
+        values = self.draws(path, dist, shape, example_axis, loop, bound, dtype, 1)
+        return values.reshape(shape)
+
+    def draws(
+        self,
+        path: str,
+        dist: str,
+        shape: tuple[int, ...],
+        example_axis: int | None,
+        loop: tuple[int, ...],
+        bound: int | None,
+        dtype: Any,
+        steps: int,
+    ) -> Array:
+        """The draw for this step and those after it, along a new first axis of size `steps`."""
         examples = 1 if example_axis is None else shape[example_axis]
         rest = shape if example_axis is None else _without(shape, example_axis)
         count = prod(rest)
-        words = self.words(path, examples, count, loop)
+        words = self.words(path, examples, count, loop, steps)
         match dist:
             case "normal":
                 values = _normals(words, dtype)
@@ -135,15 +155,55 @@ class Noise:
                 values = ((words * np.uint64(bound)) >> _HALF).astype(np.int64)
             case _:
                 raise ValueError(f"draw {path} of {dist}, bound {bound}")
-        flat = values.reshape(examples, words.shape[1] * 4)[:, :count]
+        flat = values.reshape(steps, examples, words.shape[2] * 4)[:, :, :count]
         if example_axis is None:
-            return np.ascontiguousarray(flat).reshape(shape)
-        return np.ascontiguousarray(np.moveaxis(flat.reshape(examples, *rest), 0, example_axis))
+            return np.ascontiguousarray(flat).reshape(steps, *shape)
+        table = flat.reshape(steps, examples, *rest)
+        return np.ascontiguousarray(np.moveaxis(table, 1, example_axis + 1))
 
     def permutation(self, path: str, size: int) -> Array:
         """A uniform permutation of 0 .. size - 1: the order of 64-bit keys, ties by position."""
-        words = self.words(path, 1, 2 * size).reshape(-1, 2)[:size]
+        words = self.words(path, 1, 2 * size)[0].reshape(-1, 2)[:size]
         return np.argsort((words[:, 0] << _HALF) | words[:, 1], kind="stable")
+
+
+# Draws of up to so many entries are made for several steps at once, at most for `_STEPS`.
+_ENTRIES = 1 << 16
+_STEPS = 32
+
+
+class Ahead:
+    """Makes small draws (those of no loop) for several steps at once when steps come in order,
+    which saves most of what a draw costs; the values are the same. One instance serves one
+    training loop."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[object, ...], tuple[int, Array]] = {}
+
+    def draw(
+        self,
+        noise: Noise,
+        path: str,
+        dist: str,
+        shape: tuple[int, ...],
+        example_axis: int | None = None,
+        loop: tuple[int, ...] = (),
+        bound: int | None = None,
+        dtype: Any = np.float64,
+    ) -> Array:
+        """As `noise.draw`; the result is not to be changed."""
+        if loop or prod(shape) > _ENTRIES // 2:
+            return noise.draw(path, dist, shape, example_axis, loop, bound, dtype)
+        key = (noise.seed, noise.stream, noise.first_example, path, shape, example_axis, dtype)
+        start, values = self._made.get(key, (-1, None))
+        if values is None or not start <= noise.step < start + len(values):
+            follows = values is not None and noise.step == start + len(values)
+            steps = min(_STEPS, _ENTRIES // max(1, prod(shape))) if follows else 1
+            args = (path, dist, shape, example_axis, loop, bound, dtype)
+            start, values = noise.step, noise.draws(*args, steps)
+            self._made[key] = (start, values)
+        found: Array = values[noise.step - start]
+        return found
 
 
 def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
@@ -170,7 +230,7 @@ def _uniforms(words: Array, dtype: Any) -> Array:
 def _normals(words: Array, dtype: Any) -> Array:
     """Box and Muller (1958): words (0, 1) give a cosine and a sine value, words (2, 3) likewise."""
     unit = _unit(words)
-    radius = np.log(unit[..., 0::2])
+    radius = np.log(np.ascontiguousarray(unit[..., 0::2]))
     radius *= -2.0
     np.sqrt(radius, out=radius)
     angle = unit[..., 1::2] * (2.0 * np.pi)

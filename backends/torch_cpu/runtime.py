@@ -19,7 +19,7 @@ from gendsl.ops.arithmetic import Power
 from gendsl.ops.arity import Binary, Unary
 
 if TYPE_CHECKING:
-    from gendsl.noise import Noise
+    from gendsl.noise import Ahead, Noise
 
 Drawn = Callable[..., Tensor]
 
@@ -238,7 +238,7 @@ def to_array(tensor: Tensor) -> Any:
     return tensor.detach().numpy().copy()
 
 
-def drawer(noise: Noise, real: torch.dtype) -> Drawn:
+def drawer(noise: Noise, ahead: Ahead, real: torch.dtype) -> Drawn:
     """The function `draw` of generated source."""
     dtype = np.float64 if real is torch.float64 else np.float32
 
@@ -250,7 +250,8 @@ def drawer(noise: Noise, real: torch.dtype) -> Drawn:
         loop: tuple[int, ...] = (),
         bound: int | None = None,
     ) -> Tensor:
-        return torch.from_numpy(noise.draw(path, dist, shape, example_axis, loop, bound, dtype))
+        made = ahead.draw(noise, path, dist, shape, example_axis, loop, bound, dtype)
+        return torch.from_numpy(made)
 
     return draw
 

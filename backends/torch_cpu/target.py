@@ -38,14 +38,19 @@ class Executable:
         import torch
 
         from backends.torch_cpu import runtime
+        from gendsl.noise import Ahead
 
         self.plan = plan
         self.source = emit(plan, carries=carries)
         self._builder = builder
+        self._ahead = Ahead()
         self._real = {"float32": torch.float32, "float64": torch.float64}[dtype]
         self._threads = runtime.threads_for(plan.flops)
         self._function = self._load(runtime.namespace(self._real))
         self._inputs = {_key(b): b for b in plan.inputs if _key(b)}
+        self._fields = {
+            name: f"{kind}:{name}" for kind in ("data", "argument") for name in self.reads(kind)
+        }
         if plan.peak_bytes > _MUCH_MEMORY:
             runtime.keep_freed_memory()
 
@@ -80,11 +85,7 @@ class Executable:
 
     def batch(self, arrays: Arrays) -> dict[str, Any]:
         """The data that the plan reads, as tensors."""
-        return {
-            key: self.tensor(f"{kind}:{key}", arrays[key])
-            for kind in ("data", "argument")
-            for key in self.reads(kind)
-        }
+        return {name: self.tensor(key, arrays[name]) for name, key in self._fields.items()}
 
     def call(
         self,
@@ -101,7 +102,7 @@ class Executable:
         if torch.get_num_threads() != self._threads:
             torch.set_num_threads(self._threads)
         numbers = {name: float(value) for name, value in hypers.items()}
-        draw = drawer(noise, self._real)
+        draw = drawer(noise, self._ahead, self._real)
         try:
             with torch.no_grad():
                 return self._function(
