@@ -19,14 +19,19 @@ from gendsl.syntax.lexer import Comment, Token
 WIDTH = 100
 INDENT = 4
 VALUES = frozenset(("NAME", "NUMBER", "TRUE", "FALSE"))
-# Where a line that may go on is broken: before these words, the loosest first.
+# Where a line that may go on is broken, the loosest first: after the `:` of `given` and `for all`,
+# before connectives (and after commas), before operators.
+CONNECTIVES = frozenset(
+    ("iff", "is", "has", "does", "bounds", "under", "posterior", "up", "over", "times")
+    + ("from", "init", ",")
+)
 LOOSE = (
-    frozenset(
-        ("iff", "bounds", "under", "posterior", "up", "over", "with", "times", "from", "init")
-    ),
+    frozenset((":",)),
+    CONNECTIVES,
     frozenset(("or",)),
     frozenset(("and",)),
-    frozenset(("==", "!=", "<", "<=", ">", ">=", "has", "is", "in")),
+    frozenset(("==", "!=", "<", "<=", ">", ">=")),
+    frozenset(("with", "in")),
     frozenset(("+", "-")),
 )
 
@@ -127,12 +132,15 @@ def _fill(parts: list[list[Word]], indent: int, start: int) -> list[list[Word]]:
 
 
 def _split(words: list[Word], loose: frozenset[str]) -> list[list[Word]]:
+    """The words, cut at every place that `loose` names outside brackets."""
     parts: list[list[Word]] = [[]]
     depth = 0
     for i, word in enumerate(words):
-        breaks = word.text in loose and not word.sign and word.token.kind != "NAME"
-        after_comma = i > 0 and words[i - 1].text == "," and loose is LOOSE[0]
-        if depth == 0 and parts[-1] and (after_comma or (breaks and not word.value)):
+        after = words[i - 1].text if i else ""
+        if after == ":" and words[0].text not in ("given", "for"):
+            after = ""
+        before = "" if word.sign or word.value or word.text in (",", ":") else word.text
+        if depth == 0 and i and (before in loose or (after in loose and after in (",", ":"))):
             parts.append([])
         depth += (word.text in ("(", "[")) - (word.text in (")", "]"))
         parts[-1].append(word)

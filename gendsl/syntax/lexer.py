@@ -104,7 +104,9 @@ class _Lexer:
         self.first = 0
         self.line_indent = 0
         self.mended = False
+        self.left_open = False
         self.tabs: list[int] = []
+        self.too_deep: int | None = None
 
     def run(self) -> None:
         start = 1 if self.source.text.startswith("\ufeff") else 0
@@ -148,7 +150,7 @@ class _Lexer:
         return goes_on and indent > self.line_indent
 
     def _begin_line(self, indent: int, start: int) -> None:
-        if indent > self.levels[-1]:
+        if indent > self.levels[-1] and self.too_deep is None:
             self._indent(indent, start)
         while indent < self.levels[-1]:
             if indent > self.levels[-2]:
@@ -161,13 +163,16 @@ class _Lexer:
     def _indent(self, indent: int, start: int) -> None:
         self.levels.append(indent)
         self.tokens.append(Token("_INDENT", "", start, start))
-        if len(self.levels) == MAX_BLOCKS:
+        if len(self.levels) == MAX_BLOCKS:  # lines that are still deeper count as of this block
             self._error("E0107", "blocks are nested too deeply", start, start + 1, "one too many")
-            self.broken.append((0, len(self.source.text)))
+            self.too_deep = start
 
     def _dedent(self) -> None:
         self.ragged.discard(self.levels.pop())
         self._layout("_DEDENT")
+        if len(self.levels) == 1 and self.too_deep is not None:
+            self.broken.append((self.too_deep, self.tokens[-1].end))
+            self.too_deep = None
 
     def _layout(self, kind: str) -> None:
         end = self.tokens[-1].end if self.tokens else 0
@@ -217,7 +222,8 @@ class _Lexer:
                 self.mended = True
             return
         if not self.brackets:
-            if not self.mended:
+            # After a line whose bracket was not closed this one is it, not indented enough.
+            if not self.mended and not self.left_open:
                 self._error("E0104", f"`{text}` closes no bracket", begin, end, "nothing is open")
             self.mended = True
             return
@@ -252,6 +258,7 @@ class _Lexer:
             self.tokens.append(Token(self.symbols[closer], closer, end, end))
         if self.mended:
             self.broken.append((self.tokens[self.first].start, end))
+        self.left_open = bool(self.brackets) or (self.left_open and self.mended)
         self.brackets, self.mended = [], False
         self._soften()
         self.longest = max(self.longest, len(self.tokens) - self.first)

@@ -93,6 +93,9 @@ def explain(source: SourceFile, broken: Broken) -> Diagnostic:
             "indent it like the lines around it",
         )
     words = _words(broken)
+    expected = broken.failure.expected
+    if found.text in RESERVED and "NAME" in expected and "NUMBER" not in expected:
+        return _reserved(source, found, words["expected"])
     for entry in entries():
         if _matches(entry, broken):
             message, label, help = (
@@ -176,15 +179,11 @@ def _starts_physical_line(source: SourceFile, broken: Broken) -> bool:
 def _words(broken: Broken) -> dict[str, str]:
     failure = broken.failure
     return {
-        "found": _shown(failure.found),
+        "found": failure.found.text or KINDS[failure.found.kind],
         "before": failure.before.text if failure.before else "",
         "line": broken.line[0].text,
         "expected": _expected(failure.expected),
     }
-
-
-def _shown(token: Token) -> str:
-    return KINDS[token.kind] if not token.text else f"`{token.text}`"
 
 
 def _expected(kinds: frozenset[str]) -> str:
@@ -211,8 +210,7 @@ def _general(source: SourceFile, broken: Broken, words: dict[str, str]) -> Diagn
     found, expected = broken.failure.found, broken.failure.expected
     label = f"expected {words['expected']}" if expected else ""
     if found.text in RESERVED and "NAME" in expected:
-        message = f"`{found.text}` is a reserved word"
-        return _diagnostic(source, found, "E0108", message, label, "choose another name")
+        return _reserved(source, found, words["expected"])
     if found.kind == "UNKNOWN":
         message = f"`{found.text}` means nothing in gendsl"
         return _diagnostic(source, found, "E0103", message, label, "")
@@ -228,6 +226,12 @@ def _general(source: SourceFile, broken: Broken, words: dict[str, str]) -> Diagn
         message = "this line ends too early"
         return _diagnostic(source, found, "E0113", message, label, help)
     return _diagnostic(source, found, "E0101", f"unexpected `{found.text}`", label, help)
+
+
+def _reserved(source: SourceFile, found: Token, expected: str) -> Diagnostic:
+    message = f"`{found.text}` is a reserved word"
+    label = f"expected {expected}"
+    return _diagnostic(source, found, "E0108", message, label, "choose another name")
 
 
 def _diagnostic(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -141,7 +142,7 @@ def _state_order(table: Any) -> list[int]:
 
 
 def _build(grammar: str) -> Any:
-    """Lark's parser of the grammar; a conflict or a useless rule is an error."""
+    """Lark's parser of the grammar. A conflict, which Lark would settle in silence, is an error."""
     import lark
     from lark.lexer import Lexer
 
@@ -152,9 +153,20 @@ def _build(grammar: str) -> Any:
         def lex(self, lexer_state: Any, parser_state: Any) -> Any:
             raise NotImplementedError("gendsl reads tokens with its own lexer")
 
-    return lark.Lark(
-        grammar, parser="lalr", lexer=NoLexer, start=list(STARTS), maybe_placeholders=True
-    )
+    class Conflicts(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if "conflict" in record.getMessage().lower():
+                raise ValueError(f"gml.lark: {record.getMessage()}")
+
+    handler, level = Conflicts(), lark.logger.level
+    lark.logger.addHandler(handler)
+    lark.logger.setLevel(logging.DEBUG)
+    options: dict[str, Any] = {"maybe_placeholders": True, "debug": True}
+    try:
+        return lark.Lark(grammar, parser="lalr", lexer=NoLexer, start=list(STARTS), **options)
+    finally:
+        lark.logger.removeHandler(handler)
+        lark.logger.setLevel(level)
 
 
 def _encode_rule(rule: Any) -> list[Any]:

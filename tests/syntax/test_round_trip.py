@@ -1,4 +1,4 @@
-"""Printing and formatting: what is printed parses to the same tree, and formats once and for all."""
+"""What is printed parses to the same tree, and formatting is final."""
 
 from __future__ import annotations
 
