@@ -1,0 +1,1 @@
+"""`gendsl recheck DIR`: judge certificates with the stand-alone checker."""

@@ -1,0 +1,1 @@
+"""Certificates: what `gendsl check --certify DIR` writes for each proved claim."""

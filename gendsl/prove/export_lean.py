@@ -1,0 +1,1 @@
+"""Lean 4 text of claims, beside the Coq export. Not compiled."""

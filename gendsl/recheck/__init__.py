@@ -1,0 +1,1 @@
+"""The stand-alone certificate checker; `check.py` imports nothing from the rest of gendsl."""

@@ -1,0 +1,1 @@
+"""The stand-alone certificate checker: standard library and mpmath only."""

@@ -1,0 +1,1 @@
+(* The lemmas behind the rules of the kernel of gendsl. *)

@@ -1,0 +1,1 @@
+"""Tests of certificates, the stand-alone checker and the export to Coq."""
