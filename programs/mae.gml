@@ -18,7 +18,11 @@ fn patches(x: [..b, C, H, W]) -> [..b, n: (v: (H / P) u: (W / P)), d: (p: P q: P
     return rearrange x: [..b, C, (v p: P), (u q: P)] -> [..b, n: (v u), d: (p q C)]
 
 fn unpatch(y: [..b, n: (v: (H / P) u: (W / P)), d: (p: P q: P C)]) -> [..b, C, H, W]:
-    return rearrange y: [..b, (v: (H / P) u: (W / P)), (p: P q: P c: C)] -> [..b, c, h: (v p), w: (u q)]
+    return rearrange y: [
+        ..b,
+        (v: (H / P) u: (W / P)),
+        (p: P q: P c: C),
+    ] -> [..b, c, h: (v p), w: (u q)]
 
 net encoder(tokens: [..b, k, E]) -> [..b, k, E]:
     a = transformer_block[heads, f: 2 * E](tokens)

@@ -33,7 +33,8 @@ claims neg_elbo:
     sum_of_terms: neg_elbo == recon + kl
     kl_nonneg:    kl >= 0
     kl_zero:      kl == 0 iff mu == 0 and logvar == 0
-    likelihood:   recon == nll(x, normal(mean = xhat, var = variance)) up to constant in (encoder, decoder)
+    likelihood:   recon == nll(x, normal(mean = xhat, var = variance))
+        up to constant in (encoder, decoder)
     sampling_law: z has law normal(mean = mu, var = exp(logvar))
     per_example:  neg_elbo is separable over B
     no_kl_to_dec: grad(kl, decoder) == 0

@@ -22,4 +22,5 @@ claims squared_distance(a, b):
     distance_zero_iff: squared_distance(a, b) == 0 iff a == b
 
 claims squared_distances(codebook, z):
-    nearest_minimizes: for all j in fin[K]: squared_distance(z, codebook[nearest(codebook, z)]) <= squared_distance(z, codebook[j])
+    nearest_minimizes: for all j in fin[K]:
+        squared_distance(z, codebook[nearest(codebook, z)]) <= squared_distance(z, codebook[j])

@@ -32,6 +32,10 @@ claims q_sample(a, x0, noise):
     clean_at_one: given a == 1: q_sample(a, x0, noise) == x0
 
 claims ddim_update(a_t, a_s, eta, x, eps, z):
-    ddim_deterministic: given a_t > 0 and a_t < 1 and a_s > 0 and a_s <= 1: ddim_update(a_t, a_s, 0, x, eps, z) == sqrt(a_s) * predict_x0(a_t, x, eps) + sqrt(1 - a_s) * eps
-    ddim_last_step:     given a_t > 0 and a_t < 1: ddim_update(a_t, 1, eta, x, eps, z) == predict_x0(a_t, x, eps)
-    pf_ode_is_ddim:     given a_t > 0 and a_t < 1 and a_s > 0 and a_s <= 1: pf_ode_euler(a_t, a_s, x, eps) == ddim_update(a_t, a_s, 0, x, eps, z)
+    ddim_deterministic: given a_t > 0 and a_t < 1 and a_s > 0 and a_s <= 1:
+        ddim_update(a_t, a_s, 0, x, eps, z)
+        == sqrt(a_s) * predict_x0(a_t, x, eps) + sqrt(1 - a_s) * eps
+    ddim_last_step:     given a_t > 0 and a_t < 1:
+        ddim_update(a_t, 1, eta, x, eps, z) == predict_x0(a_t, x, eps)
+    pf_ode_is_ddim:     given a_t > 0 and a_t < 1 and a_s > 0 and a_s <= 1:
+        pf_ode_euler(a_t, a_s, x, eps) == ddim_update(a_t, a_s, 0, x, eps, z)

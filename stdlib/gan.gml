@@ -31,9 +31,12 @@ fn gradient_penalty(g: [..b, D]) -> [..b]:
 
 claims lsgan_discriminator(real_score, fake_score):
     lsgan_d_nonneg:   lsgan_discriminator(real_score, fake_score) >= 0
-    lsgan_d_zero_iff: lsgan_discriminator(real_score, fake_score) == 0 iff real_score == 1 and fake_score == 0
-    lsgan_d_perfect:  given real_score == 1 and fake_score == 0: lsgan_discriminator(real_score, fake_score) == 0
-    lsgan_d_split:    lsgan_discriminator(real_score, fake_score) == weighted_three_term(0, mse[..](real_score, 1), mse[..](fake_score, 0), 0)
+    lsgan_d_zero_iff: lsgan_discriminator(real_score, fake_score) == 0
+        iff real_score == 1 and fake_score == 0
+    lsgan_d_perfect:  given real_score == 1 and fake_score == 0:
+        lsgan_discriminator(real_score, fake_score) == 0
+    lsgan_d_split:    lsgan_discriminator(real_score, fake_score)
+        == weighted_three_term(0, mse[..](real_score, 1), mse[..](fake_score, 0), 0)
 
 claims lsgan_generator(fake_score):
     lsgan_g_nonneg:   lsgan_generator(fake_score) >= 0

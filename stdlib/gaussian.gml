@@ -19,5 +19,6 @@ claims kl_to_standard(mu, logvar):
 
 claims kl_between(mu1, logvar1, mu2, logvar2):
     kl_between_nonneg:   kl_between(mu1, logvar1, mu2, logvar2) >= 0
-    kl_between_zero_iff: kl_between(mu1, logvar1, mu2, logvar2) == 0 iff mu1 == mu2 and logvar1 == logvar2
+    kl_between_zero_iff: kl_between(mu1, logvar1, mu2, logvar2) == 0
+        iff mu1 == mu2 and logvar1 == logvar2
     kl_between_standard: kl_between(mu1, logvar1, 0, 0) == kl_to_standard(mu1, logvar1)

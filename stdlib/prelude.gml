@@ -20,9 +20,11 @@ claims weighted_two_term(w, base, reg):
     w2_mono_weight:      given reg >= 0: weighted_two_term(w, base, reg) is nondecreasing in w
 
 claims weighted_three_term(w, base, second, reg):
-    w3_zero_regularizers: given reg == 0 and second == 0: weighted_three_term(w, base, second, reg) == base
+    w3_zero_regularizers: given reg == 0 and second == 0:
+        weighted_three_term(w, base, second, reg) == base
     w3_zero_weight:       weighted_three_term(0, base, second, reg) == base + second
-    w3_mono_weight:       given reg >= 0: weighted_three_term(w, base, second, reg) is nondecreasing in w
+    w3_mono_weight:       given reg >= 0:
+        weighted_three_term(w, base, second, reg) is nondecreasing in w
 
 claims mse(a, b):
     mse_nonneg:        mse[..](a, b) >= 0

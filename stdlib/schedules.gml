@@ -19,4 +19,5 @@ fn cyclical(first: real, last: real, period: real, step: real) -> real:
 
 claims linear_warmup(first, last, steps, step):
     warmup_starts: given steps > 0 and step == 0: linear_warmup(first, last, steps, step) == first
-    warmup_ends:   given steps > 0 and step >= steps: linear_warmup(first, last, steps, step) == last
+    warmup_ends:   given steps > 0 and step >= steps:
+        linear_warmup(first, last, steps, step) == last

@@ -202,17 +202,8 @@ def _invoke(
         return None
     if not allowed or not net_sizes(signature, sizes, ctx, syntax.span):
         return None
-    for type_ in types:
-        label = repeated_label(type_.items)
-        if label is not None:
-            ctx.error(
-                "E0406",
-                f"the result of `{signature.name}` has two axes `{plain(label)}`",
-                syntax.span,
-                show_type(type_),
-                help=f"label the new axis: `{syntax.name}[f: {plain(label)}](...)`",
-            )
-            return None
+    if not all(_distinct_labels(type_, signature, ctx, syntax) for type_ in types):
+        return None
     occurrence = f"{body.binding}.{signature.name}"
     count = body.occurrences.get(occurrence, 0)
     body.occurrences[occurrence] = count + 1
@@ -237,6 +228,21 @@ def _invoke(
         (n, CallResult(invoke, i, type=t, span=syntax.span))
         for i, (n, t) in enumerate(zip(names, types, strict=True))
     ]
+
+
+def _distinct_labels(
+    type_: TensorType, signature: Signature, ctx: Context, syntax: CallSyntax
+) -> bool:
+    label = repeated_label(type_.items)
+    if label is not None:
+        ctx.error(
+            "E0406",
+            f"the result of `{signature.name}` has two axes `{plain(label)}`",
+            syntax.span,
+            show_type(type_),
+            help=f"label the new axis: `{syntax.name}[f: {plain(label)}](...)`",
+        )
+    return label is None
 
 
 def _results(target: FnDef | str, signature: Signature) -> list[TensorType]:

@@ -12,7 +12,6 @@ from fractions import Fraction
 from gendsl.core import check_fn
 from gendsl.core.call_sizes import own_conditions
 from gendsl.core.check_body import BodyResult, statements
-from gendsl.core.check_claim import check_claim
 from gendsl.core.check_train import recipe
 from gendsl.core.conditions import decide
 from gendsl.core.context import Context
@@ -177,6 +176,10 @@ def _recipe(module: Module, checker: Checker) -> tuple[Recipe | None, dict[str, 
 
 
 def _claims(module: Module, checker: Checker) -> tuple[CheckedClaim, ...]:
+    if not any(isinstance(d, ast.ClaimsDecl) for d in module.tree.declarations):
+        return ()
+    from gendsl.core.check_claim import check_claim  # a program without claims needs none of it
+
     result: list[CheckedClaim] = []
     seen: dict[str, Span] = {}
     for decl in module.tree.declarations:

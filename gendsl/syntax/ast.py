@@ -7,195 +7,76 @@ bracket means (`dense[O](x)`, `sum[Z](x)`, `codebook[k]`) is decided by the chec
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 
 from gendsl.source.text import Span
-
-
-@dataclass(frozen=True)
-class Ident:
-    """A name where it is introduced or used, with its place."""
-
-    name: str
-    span: Span
-
-
-# ---- sizes and types ---------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class SizeAxis:
-    """`D`, `2*Z`, `time: T + 1`: an axis with an optional label."""
-
-    label: Ident | None
-    size: Expr
-    span: Span
-
-
-@dataclass(frozen=True)
-class SizeGroup:
-    """`(C H W)`, `(h p: P)`: a row-major flattened axis; an outer label is allowed (`d: (C H W)`)."""
-
-    label: Ident | None
-    factors: tuple[SizeAxis, ...]
-    span: Span
-
-
-@dataclass(frozen=True)
-class SizeSpread:
-    """`..b`, or `..` (name None) which means "all axes" in a reduction."""
-
-    name: Ident | None
-    span: Span
-
-
-SizeItem = SizeAxis | SizeGroup | SizeSpread
-
-
-@dataclass(frozen=True)
-class RangeExpr:
-    """`0..1`, `0..inf`, `-1..1`: None is infinite."""
-
-    low: Expr | None
-    high: Expr | None
-    span: Span
-
-
-@dataclass(frozen=True)
-class TypeExpr:
-    """`[B, (C H W)] of fin[10] in 0..1`; `items` is None for a scalar (`real`, `bool`, `fin[K]`).
-
-    `elem` is "real", "fin" or "bool"; `fin_bound` is set for "fin".
-    """
-
-    items: tuple[SizeItem, ...] | None
-    elem: str
-    fin_bound: Expr | None
-    range: RangeExpr | None
-    span: Span
-
-
-@dataclass(frozen=True)
-class NetTypeExpr:
-    """`net(x: [..b, D], t: [..b] of fin[T + 1]) -> [..b, D]`: a net passed as an argument."""
-
-    params: tuple[ParamSig, ...]
-    result: ResultSig
-    span: Span
-
-
-# ---- expressions -------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Name:
-    """`x`, or a qualified `d.loss` (parts joined by dots)."""
-
-    name: str
-    span: Span
-
-
-@dataclass(frozen=True)
-class Number:
-    """An exact literal: `1e-4` is 1/10000. `inf` is a Name."""
-
-    value: Fraction
-    text: str
-    span: Span
-
-
-@dataclass(frozen=True)
-class BoolLit:
-    value: bool
-    span: Span
-
-
-@dataclass(frozen=True)
-class Unary:
-    """op: "-" or "not"."""
-
-    op: str
-    operand: Expr
-    span: Span
-
-
-@dataclass(frozen=True)
-class Binary:
-    """op: + - * / ^ and or"""
-
-    op: str
-    left: Expr
-    right: Expr
-    span: Span
-
-
-@dataclass(frozen=True)
-class Compare:
-    """op: == != < <= > >= (not chained)"""
-
-    op: str
-    left: Expr
-    right: Expr
-    span: Span
-
-
-@dataclass(frozen=True)
-class Arg:
-    """A call argument, positional when `name` is None."""
-
-    name: Ident | None
-    value: Expr
-    span: Span
-
-
-@dataclass(frozen=True)
-class Bracket:
-    """`base[items]`: template arguments, reduced labels, or indexing."""
-
-    base: Expr
-    items: tuple[SizeItem, ...]
-    span: Span
-
-
-@dataclass(frozen=True)
-class Call:
-    """`callee(args)`; the callee is a Name or a Bracket of a Name."""
-
-    callee: Expr
-    args: tuple[Arg, ...]
-    span: Span
-
-
-@dataclass(frozen=True)
-class Reshape:
-    """`expand x: [B, C] -> [B, K, C]` (verb "expand") or `rearrange x: ... -> ...`."""
-
-    verb: str
-    operand: Expr
-    source: tuple[SizeItem, ...]
-    target: tuple[SizeItem, ...]
-    span: Span
-
-
-@dataclass(frozen=True)
-class RangeValue:
-    """`1..T` as an argument: `uniform(1..T)`."""
-
-    range: RangeExpr
-    span: Span
-
-
-@dataclass(frozen=True)
-class With:
-    """`neg_elbo with beta = 0, gamma = 1`: substitution of hyperparameters (claims only)."""
-
-    operand: Expr
-    bindings: tuple[Arg, ...]
-    span: Span
-
-
-Expr = (
-    Name | Number | BoolLit | Unary | Binary | Compare | Bracket | Call | Reshape | RangeValue | With
+from gendsl.syntax.ast_expr import (
+    Arg as Arg,
+)
+from gendsl.syntax.ast_expr import (
+    Binary as Binary,
+)
+from gendsl.syntax.ast_expr import (
+    BoolLit as BoolLit,
+)
+from gendsl.syntax.ast_expr import (
+    Bracket as Bracket,
+)
+from gendsl.syntax.ast_expr import (
+    Call as Call,
+)
+from gendsl.syntax.ast_expr import (
+    Compare as Compare,
+)
+from gendsl.syntax.ast_expr import (
+    Expr as Expr,
+)
+from gendsl.syntax.ast_expr import (
+    Ident as Ident,
+)
+from gendsl.syntax.ast_expr import (
+    Name as Name,
+)
+from gendsl.syntax.ast_expr import (
+    NetTypeExpr as NetTypeExpr,
+)
+from gendsl.syntax.ast_expr import (
+    Number as Number,
+)
+from gendsl.syntax.ast_expr import (
+    ParamSig as ParamSig,
+)
+from gendsl.syntax.ast_expr import (
+    RangeExpr as RangeExpr,
+)
+from gendsl.syntax.ast_expr import (
+    RangeValue as RangeValue,
+)
+from gendsl.syntax.ast_expr import (
+    Reshape as Reshape,
+)
+from gendsl.syntax.ast_expr import (
+    ResultSig as ResultSig,
+)
+from gendsl.syntax.ast_expr import (
+    SizeAxis as SizeAxis,
+)
+from gendsl.syntax.ast_expr import (
+    SizeGroup as SizeGroup,
+)
+from gendsl.syntax.ast_expr import (
+    SizeItem as SizeItem,
+)
+from gendsl.syntax.ast_expr import (
+    SizeSpread as SizeSpread,
+)
+from gendsl.syntax.ast_expr import (
+    TypeExpr as TypeExpr,
+)
+from gendsl.syntax.ast_expr import (
+    Unary as Unary,
+)
+from gendsl.syntax.ast_expr import (
+    With as With,
 )
 
 # ---- statements --------------------------------------------------------------------------
@@ -265,7 +146,7 @@ class Update:
 
 @dataclass(frozen=True)
 class For:
-    """`for (t, s) in descending(T, S) carrying x, y:` with a body that re-binds the carried names."""
+    """`for (t, s) in descending(T, S) carrying x, y:`; the body re-binds the carried names."""
 
     indices: tuple[Ident, ...]
     iterable: Expr
@@ -342,7 +223,7 @@ class DataDecl:
 
 @dataclass(frozen=True)
 class ParamDecl:
-    """`param w: [I, O] init uniform(-1/I, 1/I)` · `param s: [D] > 0 init 1`; `positive` is `> 0`."""
+    """`param w: [I, O] init uniform(-1, 1)` · `param s: [D] > 0 init 1`; `positive` is `> 0`."""
 
     name: Ident
     type: TypeExpr
@@ -358,25 +239,6 @@ class StateDecl:
     name: Ident
     type: TypeExpr
     init: Expr
-    span: Span
-
-
-@dataclass(frozen=True)
-class ParamSig:
-    """A formal argument; `type` None means it is inferred as a scalar real (claims only)."""
-
-    name: Ident
-    type: TypeExpr | NetTypeExpr | None
-    default: Expr | None
-    span: Span
-
-
-@dataclass(frozen=True)
-class ResultSig:
-    """One unnamed type, or several named ones (`names` empty for the unnamed form)."""
-
-    names: tuple[Ident, ...]
-    types: tuple[TypeExpr, ...]
     span: Span
 
 
@@ -634,9 +496,7 @@ class ClaimsDecl:
     span: Span
 
 
-Stmt = (
-    Assign | DrawStmt | Return | TermStmt | ShowStmt | Optimize | Update | For | If | ParamDecl
-)
+Stmt = Assign | DrawStmt | Return | TermStmt | ShowStmt | Optimize | Update | For | If | ParamDecl
 
 Decl = (
     Import

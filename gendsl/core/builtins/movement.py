@@ -184,37 +184,47 @@ def _convolution(ctx: Context, call: CallSyntax) -> Term:
             labels=ctx.program.size_places(wanted.size.names | channels.size.names),
             help="images are [..b, C, H, W], weights [O, C, kh, kw] ([C, O, kh, kw] transposed)",
         )
-    sizes, pads = [], []
-    for axis, kernel in ((height, kh), (width, kw)):
+    fitted = _output(ctx, call, (x, out, height, width), (kh, kw), (stride, pad, same, transposed))
+    if fitted is None:
+        return Poison(span=call.span)
+    items, pads = fitted
+    return ConvTerm(call.name, x, w, stride, pads, type=TensorType(items), span=call.span)
+
+
+def _output(
+    ctx: Context,
+    call: CallSyntax,
+    operand: tuple[Term, Axis, Axis, Axis],
+    kernels: tuple[Axis, Axis],
+    options: tuple[Dim, Dim, bool, bool],
+) -> tuple[tuple[Item, ...], tuple[Dim, Dim, Dim, Dim]] | None:
+    """The result's items and the paddings, from the operand (with its new channel axis and its
+    height and width), the kernel axes, and (stride, pad, same, transposed)."""
+    x, out, *spatial = operand
+    stride, pad, same, transposed = options
+    sizes: list[Axis] = []
+    pads: list[Dim] = []
+    for axis, kernel in zip(spatial, kernels, strict=True):
         length, before, after = _length(
             ctx, call, axis.size, kernel.size, stride, pad, same, transposed
         )
         if length is None:
-            return ctx.error(
-                "E0404", "the output size has no exact value", call.span, plain(axis.size)
-            )
-        label = (
-            axis.label if length == axis.size or axis.label != plain(axis.size) else plain(length)
-        )
-        sizes.append(Axis(label, length))
+            ctx.error("E0404", "the output size has no exact value", call.span, plain(axis.size))
+            return None
+        kept = length == axis.size or axis.label != plain(axis.size)
+        sizes.append(Axis(axis.label if kept else plain(length), length))
         pads += [before, after]
     items = (*x.type.items[:-3], out, *sizes)
-    if repeated_label(items) is not None:
-        return ctx.error(
+    label = repeated_label(items)
+    if label is not None:
+        ctx.error(
             "E0406",
-            f"two axes `{plain(repeated_label(items))}` in the result",
+            f"two axes `{plain(label)}` in the result",
             call.span,
             show_type(TensorType(items)),
         )
-    return ConvTerm(
-        call.name,
-        x,
-        w,
-        stride,
-        (pads[0], pads[1], pads[2], pads[3]),
-        type=TensorType(items),
-        span=call.span,
-    )
+        return None
+    return items, (pads[0], pads[1], pads[2], pads[3])
 
 
 def _axis(item: Item) -> Axis:
