@@ -83,6 +83,7 @@ class Proof:
     conditions: tuple[Thm, ...]
     reader: Reader
     level: str
+    opaque: frozenset[Node] = frozenset()
 
 
 def prove(sequent: Sequent, setting: Setting) -> Proof | None:
@@ -99,8 +100,9 @@ def prove(sequent: Sequent, setting: Setting) -> Proof | None:
         except (n.KernelError, RecursionError):
             found = None
         if found is not None:
-            sides = domain(sequent, setting, reading.ground)
-            return None if sides is None else replace(found, conditions=sides)
+            sides = domain(sequent, setting, found.opaque)
+            if sides is not None:
+                return replace(found, conditions=sides)
     return None
 
 
@@ -126,8 +128,8 @@ def readings(sequent: Sequent, setting: Setting) -> list[Reading]:
     skeleton = frontier(sequent.nodes, _SIGNED, named) | named
     terms = frontier(sequent.nodes, _SPLIT, named) | named
     return [
-        Reading("terms", terms, terms - skeleton),
-        Reading("terms", terms, terms - shape),
+        Reading("terms", terms | skeleton, terms - skeleton),
+        Reading("terms", terms | shape, terms - shape),
         Reading("shape", shape),
         Reading("nets", named),
         Reading("full", setting.opaque),
@@ -187,6 +189,7 @@ class Attempt:
     reading: Reading
     reader: Reader = field(init=False)
     ground: Reader = field(init=False)
+    opened: set[Node] = field(default_factory=set)  # inner nodes that the theorem was about
 
     def __post_init__(self) -> None:
         self.ground = self.setting.reader(self.reading.ground)
@@ -244,6 +247,7 @@ class Attempt:
             if f"%{x.id}" not in used:
                 continue
             at = indices(x.type.shape)
+            self.opened.add(x)
             t = r.instance(t, f"%{x.id}", at, self.ground.real(x, at))
         for _, lemma in lemmas:
             t = r.cut(t, lemma)
@@ -256,18 +260,10 @@ class Attempt:
         allowed |= {f.concl for f in facts}
         cone = Cone([*(r.assume(a) for a in allowed)], self.setting.expired)
         done = discharge(t, allowed, cone)
-        sides = []
-        for q in self.ground.conditions:
-            side = prove_closed(q, cone)
-            side = side and discharge(side, allowed, cone)
-            if side is None:
-                return None
-            sides.append(side)
-        return (
-            None
-            if done is None
-            else Proof(self.sequent, done, tuple(sides), self.ground, self.reading.level)
-        )
+        if done is None:
+            return None
+        shown = self.reading.opaque - self.opened
+        return Proof(self.sequent, done, (), self.ground, self.reading.level, shown)
 
 
 def domain(sequent: Sequent, setting: Setting, opaque: frozenset[Node]) -> tuple[Thm, ...] | None:
@@ -420,7 +416,7 @@ def settled(p: Poly, cone: Cone) -> tuple[list[Thm], Poly]:
         if e is None:
             return steps, p
         (a, value) = e
-        factor = n.add(
+        factor = n.add(  # of a, where it stands to the first power
             *(poly({tuple((b, k) for b, k in m if b is not a): c}) for m, c in p.terms.items()
               if dict(m).get(a) == 1)
         )  # fmt: skip
@@ -433,7 +429,7 @@ def settled(p: Poly, cone: Cone) -> tuple[list[Thm], Poly]:
 
 
 def top_atoms(p: Poly) -> list[Atom]:
-    found = {a: None for m in p.terms for a, k in m if a.kind in ("relu", "ge0") and k == 1}
+    found = {a: None for m in p.terms for a, k in m if a.kind in ("relu", "ge0")}
     return list(found)
 
 
