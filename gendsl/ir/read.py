@@ -239,7 +239,7 @@ class _Sampler:
     inputs: dict[str, Node] = field(default_factory=dict)
     outputs: dict[str, Show] = field(default_factory=dict)
     defaults: dict[str, Fraction | str] = field(default_factory=dict)
-    sizes: dict[str, int] = field(default_factory=dict)
+    sizes: dict[str, Dim] = field(default_factory=dict)
 
     def done(self) -> SamplerGraph:
         return SamplerGraph(
@@ -424,7 +424,7 @@ class _Reader:
     def _read_size(self, cursor: Cursor) -> None:
         name = cursor.name()
         cursor.expect("=")
-        self._sampler().sizes[name] = cursor.integer()
+        self._sampler().sizes[name] = cursor.dim()
 
     def _read_output(self, cursor: Cursor) -> None:
         name = cursor.name()
