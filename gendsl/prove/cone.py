@@ -167,6 +167,8 @@ class Cone:
         for make in made:
             yield from self._lift(make)
             yield from self._weighted(make, bodies)
+        for i, j in _choices(target):
+            yield from self._lift(lambda i=i, j=j: r.selected(i, j))  # type: ignore[misc]
         known = [t for f in self.facts for t in self._instances(f, inner + [target])]
         for t in known:
             yield from self._lift(lambda t=t: t)  # type: ignore[misc]
@@ -262,6 +264,26 @@ class Cone:
         ]
         for values in itertools.islice(itertools.product(*choices), 8):
             yield r.specialize(fact, values)
+
+
+def _choices(target: Poly) -> Iterator[tuple[Atom, Atom]]:
+    """The argmin and argmax indices in a term, with the other indices of the same size."""
+    found: dict[Atom, None] = {}
+    stack: list[object] = [target]
+    while stack:
+        x = stack.pop()
+        if isinstance(x, Poly):
+            stack.extend(a for m in x.terms for a, _ in m)
+        elif isinstance(x, tuple):
+            stack.extend(x)
+        elif isinstance(x, Atom) and x not in found:
+            found[x] = None
+            stack.extend(x.args)
+    for i in found:
+        if i.kind == "ix" and i.args[0] in ("argmin", "argmax"):
+            for j in sorted(target.free, key=lambda a: a.serial):
+                if n.size_of(j) is i.args[2]:
+                    yield i, j
 
 
 def _scaled(column: Column, ratio: Poly) -> Column:

@@ -415,16 +415,16 @@ def settled(p: Poly, cone: Cone) -> tuple[list[Thm], Poly]:
         e = next((e for a in top_atoms(p) if (e := _known_branch(a, cone)) is not None), None)
         if e is None:
             return steps, p
-        (a, value) = e
-        factor = n.add(  # of a, where it stands to the first power
-            *(poly({tuple((b, k) for b, k in m if b is not a): c}) for m, c in p.terms.items()
-              if dict(m).get(a) == 1)
-        )  # fmt: skip
-        if not factor.terms:
-            return steps, p
-        step = r.linear("eq", n.mul(factor, value.poly), [(factor, value)])
-        steps.append(step)
-        p = n.sub(p, step.poly)
+        a, value = e
+        for k in {k for m in p.terms for b, k in m if b is a}:
+            rows = {
+                tuple(x for x in m if x[0] is not a): c for m, c in p.terms.items() if (a, k) in m
+            }
+            equal_ = value if k == 1 else r.same_power(value, of_atom(a), k)
+            factor = poly(rows)
+            step = r.linear("eq", n.mul(factor, equal_.poly), [(factor, equal_)])
+            steps.append(step)
+            p = n.sub(p, step.poly)
     return steps, p
 
 

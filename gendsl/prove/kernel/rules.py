@@ -343,6 +343,14 @@ def raise_to(t: Thm, k: Fraction | int) -> Thm:
     return _thm("raise_to", "gt", n.power(t.poly, k), [t], (Fraction(k),))
 
 
+def same_power(t: Thm, p: Poly, k: Fraction | int) -> Thm:
+    """From p - q = 0: p^k - q^k = 0."""
+    _need(t.concl.rel == "eq", "needs p = q")
+    q = sub(p, t.poly)
+    left, right = n.power(p, k), n.power(q, k)
+    return _thm("same_power", "eq", sub(left, right), [t], (p, q, Fraction(k), left, right))
+
+
 def total(t: Thm, i: Atom) -> Thm:
     """The sum over i of a comparison that holds for every i."""
     _need(t.concl.rel in ("eq", "ge", "gt"), "not a comparison that sums")
