@@ -127,8 +127,8 @@ class Dim:
         denominator = 1
         inverse: dict[str, int] = {}
         for monomial, coefficient in self.terms:
-            denominator = denominator * coefficient.denominator // _gcd(
-                denominator, coefficient.denominator
+            denominator = (
+                denominator * coefficient.denominator // _gcd(denominator, coefficient.denominator)
             )
             for name, exponent in monomial:
                 if exponent < 0:
@@ -213,21 +213,46 @@ def _monomial_text(monomial: Monomial, coefficient: Fraction) -> str:
 
 
 def _long_division(dividend: Dim, divisor: Dim) -> Dim | None:
-    """Polynomial division that must leave no remainder (leading term by normal order)."""
+    """Polynomial division that must leave no remainder, after clearing negative powers."""
     if not divisor.terms:
         return None
-    lead_monomial, lead_coefficient = divisor.terms[0]
+    above, below = _cleared(dividend), _cleared(divisor)
+    lead_monomial, lead_coefficient = _leading(divisor * below)
     inverse = tuple((n, -e) for n, e in lead_monomial)
-    quotient, rest = ZERO, dividend
-    for _ in range(64):
+    quotient, rest = ZERO, dividend * above
+    for _ in range(_MAX_DIVISION_STEPS):
         if not rest.terms:
-            return quotient
-        monomial, coefficient = rest.terms[0]
+            return (quotient * below).divide(above)
+        monomial, coefficient = _leading(rest)
         step = Dim(((_monomial_product(monomial, inverse), coefficient / lead_coefficient),))
         if any(e < 0 for m, _ in step.terms for _, e in m):
             return None
-        quotient, rest = quotient + step, rest - step * divisor
+        quotient, rest = quotient + step, rest - step * divisor * below
     return None
+
+
+_MAX_DIVISION_STEPS = 256
+
+
+def _cleared(dim: Dim) -> Dim:
+    """The monomial whose product with `dim` has no negative powers."""
+    powers: dict[str, int] = {}
+    for monomial, _ in dim.terms:
+        for name, exponent in monomial:
+            powers[name] = max(powers.get(name, 0), -exponent)
+    return Dim(((tuple(sorted((n, e) for n, e in powers.items() if e)), Fraction(1)),))
+
+
+def _leading(dim: Dim) -> tuple[Monomial, Fraction]:
+    """The largest term in the graded lexicographic order, which products respect (the order of
+    `terms`, made for reading, is not such an order)."""
+    names = sorted(dim.names)
+
+    def key(term: tuple[Monomial, Fraction]) -> tuple[int, ...]:
+        powers = dict(term[0])
+        return (sum(powers.values()), *(powers.get(name, 0) for name in names))
+
+    return max(dim.terms, key=key)
 
 
 ZERO = Dim(())

@@ -33,9 +33,13 @@ class Axis:
     def __str__(self) -> str:
         text = str(self.size)
         if self.factors:
-            inner = (f.label if f.label == str(f.size) else f"{f.label}: {f.size}" for f in self.factors)
+            inner = (
+                f.label if f.label == str(f.size) else f"{f.label}: {f.size}" for f in self.factors
+            )
             text = "(" + " ".join(inner) + ")"
-        return text if self.label == text or self.label == str(self.size) else f"{self.label}: {text}"
+        return (
+            text if self.label == text or self.label == str(self.size) else f"{self.label}: {text}"
+        )
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,15 @@ def test_division_by_a_sum_is_exact_or_refused(a: Dim, b: Dim) -> None:
         assert quotient is None or quotient * b == a
 
 
+def test_division_by_a_sum_with_quotients() -> None:
+    a, b, p = (Dim.name(n) for n in ("A", "B", "P"))
+    patches = a.divide(p)
+    assert patches is not None
+    assert (patches * (a + b)).divide(a + b) == patches
+    assert (patches + 1).divide(a + p) == ONE.divide(p)
+    assert (a * b + 1).divide(a + b) is None
+
+
 def test_division_by_zero_is_refused() -> None:
     assert Dim.name("A").divide(0) is None
 
