@@ -25,7 +25,7 @@ HELD_OUT_SHARE = 5
 
 def permutation(n: int, seed: int, path: str, epoch: int) -> Indices:
     """The permutation of 0 .. n - 1 that belongs to (seed, path, epoch)."""
-    words = Noise(seed, "order").at(epoch).words(path, n, 2)
+    (words,) = Noise(seed, "order").at(epoch).words(path, n, 2)
     keys: npt.NDArray[Any] = (words[:, 0, 0] << np.uint64(32)) | words[:, 0, 1]
     return np.argsort(keys, kind="stable").astype(np.int64)
 
