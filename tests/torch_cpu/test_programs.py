@@ -203,26 +203,29 @@ def test_runs_are_bitwise_repeatable() -> None:
     assert np.array_equal(runs[0], runs[2])
 
 
+@pytest.mark.parametrize("channels", [3, 5])  # few are multiplied and folded, many convolved
 @pytest.mark.parametrize(
     ("pads", "window"),
     [((1, 1, 1, 1), (4, 4)), ((0, 1, 0, 1), (3, 3)), ((0, 0, -1, 0), (2, 1))],
 )
-def test_layers_take_their_bias(pads: tuple[int, int, int, int], window: tuple[int, int]) -> None:
+def test_layers_take_their_bias(
+    pads: tuple[int, int, int, int], window: tuple[int, int], channels: int
+) -> None:
     build = Builder()
-    size, three = 2 * N, Dim.of(3)
-    x = build.apply(Input("data", "x", (M, three, size, size)))
-    w = build.apply(Input("param", "w", (T, three, *map(Dim.of, window))))
-    b, c = build.apply(Input("param", "b", (T,))), build.apply(Input("param", "c", (three,)))
+    size, image = 2 * N, Dim.of(channels)
+    x = build.apply(Input("data", "x", (M, image, size, size)))
+    w = build.apply(Input("param", "w", (T, image, *map(Dim.of, window))))
+    b, c = build.apply(Input("param", "b", (T,))), build.apply(Input("param", "c", (image,)))
     y = build.apply(Conv2d(2, pads), x, w)
     y = build.apply(Relu(), add(build, y, broadcast_to(build, b, y.type.shape, (1,))))
     back = build.apply(ConvTranspose2d(2, pads, size, size), y, w)
     back = build.apply(Relu(), add(build, broadcast_to(build, c, back.type.shape, (1,)), back))
     rng = np.random.default_rng(1)
     given = {
-        "data:x": rng.normal(size=(2, 3, 6, 6)),
-        "param:w": rng.normal(size=(5, 3, *window)),
+        "data:x": rng.normal(size=(2, channels, 6, 6)),
+        "param:w": rng.normal(size=(5, channels, *window)),
         "param:b": rng.normal(size=5),
-        "param:c": rng.normal(size=3),
+        "param:c": rng.normal(size=channels),
     }
     source = check({"y": y, "back": back}, given)
     assert source.count("torch.relu_(") == 2
