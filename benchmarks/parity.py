@@ -141,11 +141,11 @@ def table(results: Mapping[str, list[Outcome]], steps: int | None) -> str:
         "# gendsl against plain PyTorch",
         "",
         f"Same initial weights, batches and noise; {seeds} seeds; held-out objective in nats after "
-        f"{budget}, mean ± standard deviation over seeds. Made by `python -m benchmarks.parity` with "
-        f"torch {torch.__version__.split('+')[0]} on CPU.",
+        f"{budget}, mean ± standard deviation over seeds. Made by `python -m benchmarks.parity` "
+        f"with torch {torch.__version__.split('+')[0]} on CPU.",
         "",
-        f"| program | largest relative difference of a term, first {COMPARED} steps | gendsl | PyTorch "
-        "| difference of means |",
+        f"| program | largest relative difference of a term, first {COMPARED} steps | gendsl "
+        "| PyTorch | difference of means |",
         "|---|---|---|---|---|",
     ]
     for name, outcomes in results.items():

@@ -17,7 +17,7 @@ Arrays = Mapping[str, np.ndarray]
 
 
 class Peer(Protocol):
-    """A model and its loss. `draws` names the noise that `losses` wants: path -> shape per example."""
+    """A model and its loss. `draws` are the noises that it wants: path -> shape per example."""
 
     draws: Mapping[str, tuple[int, ...]]
 

@@ -31,7 +31,7 @@ class VAE(nn.Module):
 
 
 class VaePeer:
-    """The negative ELBO: a Gaussian likelihood of fixed variance, and the KL to the standard normal."""
+    """The negative ELBO: a Gaussian likelihood of fixed variance, and the KL to N(0, 1)."""
 
     draws: Mapping[str, tuple[int, ...]]
 

@@ -21,6 +21,9 @@ class Factor:
     label: str
     size: Dim
 
+    def __str__(self) -> str:
+        return self.label if self.label == str(self.size) else f"{self.label}: {self.size}"
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -33,13 +36,9 @@ class Axis:
     def __str__(self) -> str:
         text = str(self.size)
         if self.factors:
-            inner = (
-                f.label if f.label == str(f.size) else f"{f.label}: {f.size}" for f in self.factors
-            )
-            text = "(" + " ".join(inner) + ")"
-        return (
-            text if self.label == text or self.label == str(self.size) else f"{self.label}: {text}"
-        )
+            text = "(" + " ".join(str(f) for f in self.factors) + ")"
+        plain = self.label in (text, str(self.size))
+        return text if plain else f"{self.label}: {text}"
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def small(*, noise: int = 0, factor: Fraction = Fraction(1, 2), size: int = 64) 
     )  # fmt: skip
     sampler = SamplerGraph(
         "digits", "N", size, {"y": y}, {"": Show(exp(build, z), None, None)},
-        {"y": "cycle"}, {"N": size, "S": 50},
+        {"y": "cycle"}, {"N": Dim.of(size), "S": Dim.of(50)},
     )  # fmt: skip
     return Graph(
         build,
@@ -82,7 +82,7 @@ def test_text_reads_back_to_an_equal_graph() -> None:
     assert graph_hash(again) == graph_hash(graph)
     assert again.params == graph.params
     assert again.samplers["digits"].defaults == {"y": "cycle"}
-    assert again.samplers["digits"].sizes == {"N": 64, "S": 50}
+    assert again.samplers["digits"].sizes == {"N": Dim.of(64), "S": Dim.of(50)}
     assert again.objectives["loss"].shows["xhat"].image == (Dim.of(1), H, W * Fraction(1, 4))  # type: ignore[operator]
     assert verify(again).ok
 
