@@ -5,47 +5,17 @@ In: a claim. Out: an `Outcome`. A form is one function; it is proved when all of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
-
 from gendsl.core import claim as c
 from gendsl.core.program import Interface
-from gendsl.ir.graph import Builder, Graph, Node, reachable
+from gendsl.ir.graph import Builder, Graph, Node
 from gendsl.ir.rewrite import substitute
 from gendsl.ops.leaf import Input
+from gendsl.prove import batch as batches
+from gendsl.prove import flow, laws
 from gendsl.prove import sequent as sq
+from gendsl.prove.case import Case, Outcome
 from gendsl.prove.props import Alternatives, Comparison, IllPosed, alternatives, comparison
 from gendsl.prove.sequent import Proof, Sequent, Setting
-from gendsl.prove.verdict import Verdict
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A verdict with its evidence: `proofs` for proved ones."""
-
-    verdict: Verdict
-    proofs: tuple[Proof, ...] = ()
-    laws: tuple[str, ...] = ()
-    witness: Mapping[str, Any] | None = None
-    goal: str | None = None
-    note: str | None = None
-    detail: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Case:
-    """A claim being settled."""
-
-    claim: c.Claim
-    graph: Graph
-    interface: Interface
-    setting: Setting
-
-    @property
-    def given(self) -> Alternatives:
-        """The claim's hypotheses, as an "or" of "and"s."""
-        return alternatives(c.And(self.claim.given), self.graph.builder)
 
 
 def decide(claim: c.Claim, graph: Graph, interface: Interface, setting: Setting) -> Outcome:
@@ -62,13 +32,28 @@ def decide(claim: c.Claim, graph: Graph, interface: Interface, setting: Setting)
             return in_range(case, value, low, high)
         case c.Independent(value, None, variable):
             return independent(case, value, variable)
+        case c.Independent(value, group, variable):
+            return flow.grad_independent(case, value, str(group), variable)
+        case c.HasLaw(value, law):
+            return laws.has_law(case, value, law)
         case c.Leaves(objective, group):
-            return leaves(case, objective, group)
+            return flow.leaves(case, objective, group)
+        case c.RepeatInvariant(value, batch):
+            return batches.decide(case, value, batch, separable=False)
+        case c.Separable(value, batch):
+            return batches.decide(case, value, batch, separable=True)
         case _:
             return Outcome("unknown", goal=f"{type(claim.body).__name__} is not settled yet")
 
 
 def plain(case: Case, prop: c.Prop) -> Outcome:
+    match prop:
+        case c.GradEqual():
+            return flow.grad_equal(case, prop)
+        case c.And(parts) if any(isinstance(q, c.GradEqual) for q in parts):
+            return both(*(plain(case, q) for q in parts))
+        case _:
+            pass
     return show(case, case.given, alternatives(prop, case.graph.builder))
 
 
@@ -152,18 +137,3 @@ def independent(case: Case, value: Node, variable: Node) -> Outcome:
     new = build.apply(Input(op.kind, f"{op.key}'", op.shape, op.elem))
     moved = substitute(build, [value], {variable: new})[0]
     return show(case, case.given, ((comparison("==", moved, value, build),),))
-
-
-def leaves(case: Case, objective: str, group: str) -> Outcome:
-    """The steps of an objective update only the groups that they name."""
-    recipe = case.interface.recipe
-    steps = [s for s in (recipe.steps_lines if recipe else ()) if s.objective == objective]
-    if not steps:
-        raise IllPosed(f"no training step minimizes {objective}")
-    if not any(group in s.groups for s in steps):
-        return Outcome("proved", laws=("a step updates the groups that it names",))
-    return Outcome("unknown", goal=f"the step of {objective} updates {group}")
-
-
-def depends(node: Node, leaf: Node) -> bool:
-    return leaf in reachable([node])

@@ -88,7 +88,7 @@ class Proof:
 
 def prove(sequent: Sequent, setting: Setting) -> Proof | None:
     """The first reading in which the sequent is proved."""
-    setting = replace(setting, signs={**setting.signs, **signs_given(sequent.given)})
+    setting = signed(setting, sequent.given)
     tried: set[Reading] = set()
     for reading in readings(sequent, setting):
         plain = replace(reading, level="")
@@ -124,7 +124,7 @@ def readings(sequent: Sequent, setting: Setting) -> list[Reading]:
     below = reachable(sequent.nodes)
     named = frozenset(x for x in below if x in setting.build.names and x.inputs)
     named |= setting.opaque & frozenset(below)
-    shape = frontier(sequent.nodes, _SHAPED, named) | named
+    shape = frontier(sequent.nodes, SHAPED, named) | named
     skeleton = frontier(sequent.nodes, _SIGNED, named) | named
     terms = frontier(sequent.nodes, _SPLIT, named) | named
     return [
@@ -134,6 +134,10 @@ def readings(sequent: Sequent, setting: Setting) -> list[Reading]:
         Reading("nets", named),
         Reading("full", setting.opaque),
     ]
+
+
+def signed(setting: Setting, given: Iterable[Comparison]) -> Setting:
+    return replace(setting, signs={**setting.signs, **signs_given(given)})
 
 
 def signs_given(given: Iterable[Comparison]) -> dict[str, str]:
@@ -150,7 +154,7 @@ def signs_given(given: Iterable[Comparison]) -> dict[str, str]:
 
 _SPLIT = (ar.Add, ar.Sub, ar.Mul, ar.Neg, ar.Div, br.Broadcast)
 _SIGNED = (*_SPLIT, br.Sum, ar.Square, ar.Maximum, ar.StopGrad, mv.Transpose, mv.Reshape)
-_SHAPED = (Unary, Binary, br.Sum, br.Broadcast, mv.Transpose, mv.Reshape, cm.Where, cm.ToReal)
+SHAPED = (Unary, Binary, br.Sum, br.Broadcast, mv.Transpose, mv.Reshape, cm.Where, cm.ToReal)
 _LEAVES = (Const, SizeValue, Input, Draw, Pi)
 
 

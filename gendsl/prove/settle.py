@@ -15,7 +15,7 @@ from gendsl.core import claim as c
 from gendsl.core.program import Interface
 from gendsl.ir.graph import Graph, Node
 from gendsl.prove import forms
-from gendsl.prove.forms import Outcome
+from gendsl.prove.case import Outcome
 from gendsl.prove.kernel.normal import KernelError, stop_at
 from gendsl.prove.props import IllPosed
 from gendsl.prove.sequent import Setting

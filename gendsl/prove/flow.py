@@ -1,0 +1,114 @@
+"""Gradient claims: equality and independence of gradients by parameter group, and training steps.
+
+In: claim bodies about `grad(value, group)`. Out: an `Outcome`. A gradient that no path reaches is
+zero by structure; others are compared as directional derivatives along an arbitrary direction of
+the group's parameters, which is equality parameter by parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gendsl.core import claim as c
+from gendsl.ir.graph import Node
+from gendsl.ir.rewrite import substitute
+from gendsl.ops.arithmetic import Sub
+from gendsl.ops.leaf import Input
+from gendsl.prove import equal
+from gendsl.prove import sequent as sq
+from gendsl.prove.case import Case, Outcome
+from gendsl.prove.cone import Cone
+from gendsl.prove.derive import Tangents, reaches
+from gendsl.prove.kernel import normal as n
+from gendsl.prove.kernel import rules as r
+from gendsl.prove.kernel.rules import Thm
+from gendsl.prove.kernel.term import ONE, ZERO, Poly
+from gendsl.prove.props import Comparison, IllPosed
+
+Row = tuple[int, c.GradTerm]
+
+
+def grad_equal(case: Case, prop: c.GradEqual) -> Outcome:
+    """The two sums of gradients agree, for every parameter of the group."""
+    rows: list[Row] = [(1, t) for t in prop.left] + [(-1, t) for t in prop.right]
+    for given in case.given:
+        found = _show(case, rows, given)
+        if found.verdict != "proved":
+            return found
+    return Outcome("proved", laws=("chain rule",))
+
+
+def grad_independent(case: Case, value: Node, group: str, variable: Node) -> Outcome:
+    """The gradient is the same for any other value of the variable."""
+    if not isinstance(variable.op, Input):
+        raise IllPosed("independence of something that is not a variable")
+    build, op = case.graph.builder, variable.op
+    new = build.apply(Input(op.kind, f"{op.key}'", op.shape, op.elem))
+    moved = substitute(build, [value], {variable: new})[0]
+    return grad_equal(case, c.GradEqual((c.GradTerm(value, group),), (c.GradTerm(moved, group),)))
+
+
+def group_params(case: Case, group: str) -> frozenset[str]:
+    found = frozenset(p.path for p in case.graph.params.values() if p.group == group)
+    if not found:
+        raise IllPosed(f"no parameters belong to {group}")
+    return found
+
+
+def _show(case: Case, rows: Sequence[Row], given: tuple[Comparison, ...]) -> Outcome:
+    live = [(s, t, reaches(t.value, group_params(case, t.group))) for s, t in rows]
+    live = [(s, t, active) for s, t, active in live if t.value in active]
+    if not live:
+        return Outcome("proved")
+    values = [t.value for _, t, _ in live]
+    probe = values[0]
+    for v in values[1:]:
+        probe = case.graph.builder.apply(Sub(), probe, v)
+    sequent = sq.Sequent(given, Comparison("eq", probe, probe, probe))
+    for reading in sq.readings(sequent, case.setting):
+        if case.setting.expired():
+            break
+        try:
+            if _attempt(case, live, given, reading) is not None:
+                return Outcome("proved")
+        except (n.KernelError, RecursionError):
+            continue
+    return Outcome("unknown", goal="the two gradients were not shown equal")
+
+
+def _attempt(
+    case: Case,
+    live: Sequence[tuple[int, c.GradTerm, frozenset[Node]]],
+    given: tuple[Comparison, ...],
+    reading: sq.Reading,
+) -> Thm | None:
+    reader = case.setting.reader(reading.opaque)
+    total: Poly = ZERO
+    for sign, t, active in live:
+        seeds = {x: f"d%{x.id}" for x in reading.opaque if x in active}
+        slope = Tangents(reader, active, seeds).of(t.value, ())
+        factor = ONE if t.factor is None else reader.real(t.factor)
+        total = n.add(total, n.scale(n.mul(factor, slope), sign))
+    hyps = [r.assume(q.prop(reader)) for q in given]
+    facts = [*hyps, *sq.declared([t.value for _, t, _ in live], case.setting)]
+    found = equal.prove_zero(total, [h for h in hyps if h.concl.rel == "eq"])
+    if found is None:
+        return None
+    cone, allowed = Cone(facts, case.setting.expired), {f.concl for f in facts}
+    done = sq.discharge(found, allowed, cone)
+    for q in reader.conditions:
+        side = sq.prove_closed(q, cone)
+        if side is None or sq.discharge(side, allowed, cone) is None:
+            return None
+    return done
+
+
+def leaves(case: Case, objective: str, group: str) -> Outcome:
+    """The steps of an objective update only the groups that they name."""
+    recipe = case.interface.recipe
+    steps = [s for s in (recipe.steps_lines if recipe else ()) if s.objective == objective]
+    if not steps:
+        raise IllPosed(f"no training step minimizes {objective}")
+    if not any(group in s.groups for s in steps):
+        return Outcome("proved", laws=("a step updates the groups that it names",))
+    return Outcome("unknown", goal=f"the step of {objective} updates {group}")

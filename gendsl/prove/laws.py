@@ -1,0 +1,271 @@
+"""Laws and expectations of terms that are polynomials in independent standard normal draws.
+
+In: a node, the draws to average, a law. Out: an `Outcome`, or terms. Trusted: an affine image of
+independent standard normals is normal with the mean and covariance computed here; moments of
+standard normals (Isserlis 1918: the mean of a product is the sum over pairings). Two draws are
+independent when their names or their indices differ; a draw used twice is the same variable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+
+from gendsl.core import claim as c
+from gendsl.ir.graph import Node, reachable
+from gendsl.ops.leaf import Draw
+from gendsl.prove import equal
+from gendsl.prove import sequent as sq
+from gendsl.prove.case import Case, Outcome
+from gendsl.prove.cone import Cone
+from gendsl.prove.kernel import normal as n
+from gendsl.prove.kernel import rules as r
+from gendsl.prove.kernel.term import ONE, ZERO, Atom, Mono, Poly, atom, of_atom
+from gendsl.prove.props import Comparison, IllPosed
+from gendsl.prove.terms import At, Reader, indices, leaf_name
+
+AFFINE = "an affine image of independent standard normals is normal"
+MOMENTS = "moments of independent standard normals"
+
+
+def has_law(case: Case, value: Node, law: c.LawSpec) -> Outcome:
+    """Mean and covariance of an affine function of fresh normals."""
+    if law.dist != "normal":
+        return Outcome("unknown", goal=f"laws of {law.dist} are not derived")
+    fixed = frozenset(x for a in law.arguments.values() for x in draws_below(a))
+    averaged = [x for x in draws_below(value) if x not in fixed]
+    bad = next((x for x in averaged if x.op.dist != "normal"), None)  # type: ignore[attr-defined]
+    if bad is not None or not averaged:
+        return Outcome("unknown", goal="the value is not a function of normal draws")
+    last = Outcome("unknown", goal="the value is not affine in its draws")
+    for given in case.given:
+        for reading in law_readings(case, value, law, averaged, given):
+            try:
+                last = _compare(case, value, law, averaged, reading, given)
+            except (n.KernelError, RecursionError) as problem:
+                last = Outcome("unknown", goal=str(problem))
+            if last.verdict == "proved":
+                break
+        else:
+            return last
+    return last
+
+
+def draws_below(node: Node) -> list[Node]:
+    return [x for x in reachable([node]) if isinstance(x.op, Draw)]
+
+
+def law_readings(
+    case: Case,
+    value: Node,
+    law: c.LawSpec,
+    averaged: Sequence[Node],
+    given: tuple[Comparison, ...],
+) -> Iterator[frozenset[Node]]:
+    """Opaque sets that hold no averaged draw."""
+    roots = [value, *law.arguments.values(), *(x for q in given for x in (q.left, q.right))]
+    moving = _above(roots, averaged)
+    named = frozenset(x for x in reachable(roots) if x in case.setting.build.names and x.inputs)
+    shape = sq.frontier(roots, sq.SHAPED, named - moving)
+    yield from ((shape | named) - moving, named - moving, frozenset[Node]())
+
+
+def _above(roots: Sequence[Node], draws: Sequence[Node]) -> frozenset[Node]:
+    found = set(draws)
+    for x in reachable(roots):
+        if any(y in found for y in x.inputs):
+            found.add(x)
+    return frozenset(found)
+
+
+def _compare(
+    case: Case,
+    value: Node,
+    law: c.LawSpec,
+    averaged: Sequence[Node],
+    opaque: frozenset[Node],
+    given: tuple[Comparison, ...],
+) -> Outcome:
+    setting = sq.signed(case.setting, given)
+    reader = setting.reader(opaque)
+    names = frozenset(leaf_name(x) for x in averaged)
+    at, other = indices(value.type.shape), indices(value.type.shape)
+    p = reader.real(value, at)
+    mean, rest = split_affine(p, names)
+    goals = [("mean", n.sub(mean, _spread(reader, law.arguments["mean"], at)))]
+    second = n.substitute(rest, dict(zip(at, other, strict=True)))
+    covariance = expectation(n.mul(rest, second), names)
+    goals.append(("covariance", n.sub(covariance, _declared(reader, law, at, other))))
+    roots = [value, *law.arguments.values()]
+    for what, gap in goals:
+        if not _zero(gap, roots, reader, setting, given):
+            return Outcome("unknown", goal=f"the {what} differs from the declared one")
+    return Outcome("proved", laws=(AFFINE, MOMENTS))
+
+
+def _zero(
+    gap: Poly,
+    roots: Sequence[Node],
+    reader: Reader,
+    setting: sq.Setting,
+    given: tuple[Comparison, ...],
+) -> bool:
+    """gap = 0 with every domain condition discharged."""
+    hyps = [r.assume(q.prop(reader)) for q in given]
+    facts = [*hyps, *sq.declared(roots, setting)]
+    cone, allowed = Cone(facts, setting.expired), {f.concl for f in facts}
+    t = sq.prove_comparison(
+        "eq", gap, [h for h in hyps if h.concl.rel == "eq"], cone, None, None, ()
+    )
+    if t is None or sq.discharge(t, allowed, cone) is None:
+        return False
+    for q in reader.conditions:
+        side = sq.prove_closed(q, cone)
+        if side is None or sq.discharge(side, allowed, cone) is None:
+            return False
+    return True
+
+
+def _spread(reader: Reader, node: Node, at: At) -> Poly:
+    """A law's argument at an entry: of the value's shape, or a scalar."""
+    if node.type.shape and len(node.type.shape) != len(at):
+        raise IllPosed("an argument of the law has another shape than the value")
+    return reader.real(node, at if node.type.shape else ())
+
+
+def _declared(reader: Reader, law: c.LawSpec, at: At, other: At) -> Poly:
+    """The covariance of two entries that the law declares."""
+    if "var" in law.arguments:
+        same = n.prod_poly(n.delta(i, j) for i, j in zip(at, other, strict=True))
+        return n.mul(same, _spread(reader, law.arguments["var"], at))
+    if "cov" not in law.arguments:
+        raise IllPosed("a normal law needs var or cov")
+    k = law.batch_axes
+    same = n.prod_poly(n.delta(i, j) for i, j in zip(at[:k], other[:k], strict=True))
+    cov = law.arguments["cov"]
+    lead = at[:k] if len(cov.type.shape) == 2 * len(at) - k else ()
+    return n.mul(same, reader.real(cov, (*lead, *at[k:], *other[k:])))
+
+
+# ---- expectation -------------------------------------------------------------------------
+
+
+def split_affine(p: Poly, draws: frozenset[str]) -> tuple[Poly, Poly]:
+    """(constant part, linear part) in the draws; raises `KernelError` if p is not affine."""
+    env = {d: _scaled(p, d) for d in draws}
+    mean = _with(p, {d: (f, ZERO) for d, (f, _) in env.items()})
+    s = of_atom(atom("var", "scale of draws", (), ""))
+    stretched = _with(p, {d: (f, n.mul(s, v)) for d, (f, v) in env.items()})
+    rest = n.sub(p, mean)
+    if n.sub(stretched, n.add(mean, n.mul(s, rest))).terms:
+        raise n.KernelError("the value is not affine in its draws")
+    return mean, rest
+
+
+def _with(p: Poly, values: Mapping[str, tuple[At, Poly]]) -> Poly:
+    return n.substitute(p, {}, {name: ((f, v),) for name, (f, v) in values.items()})
+
+
+def _scaled(p: Poly, draw: str) -> tuple[At, Poly]:
+    """Formal indices of a draw, and the draw at these."""
+    a = next(_occurrences(p, draw), None)
+    sizes = () if a is None else tuple(n.size_of(i) for i in a.args[1])
+    formals = tuple(n.fresh(size) for size in sizes)
+    return formals, of_atom(atom("var", draw, formals, ""))
+
+
+def _occurrences(x: object, draw: str) -> Iterator[Atom]:
+    if isinstance(x, Poly):
+        for m in x.terms:
+            yield from _occurrences(m, draw)
+    elif isinstance(x, tuple):
+        for y in x:
+            yield from _occurrences(y, draw)
+    elif isinstance(x, Atom):
+        if x.kind == "var" and x.args[0] == draw:
+            yield x
+        yield from _occurrences(x.args, draw)
+
+
+def expectation(p: Poly, draws: frozenset[str]) -> Poly:
+    """The mean over the draws of a polynomial in them (and exponentials of affine functions)."""
+    total = ZERO
+    for m, k in p.terms.items():
+        total = n.add(total, n.scale(_mono_mean(m, draws), k))
+    return total
+
+
+def _mono_mean(m: Mono, draws: frozenset[str]) -> Poly:
+    fixed, binders, moving = ONE, list[Atom](), ONE
+    for a, k in m:
+        if not equal.mentioned(of_atom(a)) & draws:
+            fixed = n.mul(fixed, n.assemble({a: k}))
+        elif a.kind == "S":
+            if k.denominator != 1 or k < 0:
+                raise n.KernelError("a root or inverse of a sum of draws")
+            for _ in range(k.numerator):
+                more, body = n.open_sum(a)
+                binders += more
+                moving = n.mul(moving, body)
+        else:
+            moving = n.mul(moving, n.assemble({a: k}))
+    mean = n.add(*(n.scale(_product_mean(q, draws), c) for q, c in moving.terms.items()))
+    for b in reversed(binders):
+        mean = n.nsum(b, mean)
+    return n.mul(fixed, mean)
+
+
+def _product_mean(m: Mono, draws: frozenset[str]) -> Poly:
+    """The mean of a product of draws, of an exponential of an affine function, and of constants."""
+    fixed, factors, exponent = ONE, list[Atom](), ZERO
+    for a, k in m:
+        if not equal.mentioned(of_atom(a)) & draws:
+            fixed = n.mul(fixed, n.assemble({a: k}))
+        elif a.kind == "exp":
+            exponent = a.args[0]
+        elif a.kind == "var" and k.denominator == 1 and k > 0:
+            factors += [a] * k.numerator
+        elif a.kind == "S":
+            return n.mul(fixed, _mono_mean(m, draws)) if fixed is ONE else _regrouped(m, draws)
+        else:
+            raise n.KernelError(f"no expectation of {a.kind} of a draw")
+    if exponent.terms:
+        return n.mul(fixed, _shifted_mean(factors, exponent, draws))
+    return n.mul(fixed, _pairings(factors))
+
+
+def _regrouped(m: Mono, draws: frozenset[str]) -> Poly:
+    fixed = {a: k for a, k in m if not equal.mentioned(of_atom(a)) & draws}
+    rest = tuple((a, k) for a, k in m if a not in fixed)
+    return n.mul(n.assemble(fixed), _mono_mean(rest, draws))
+
+
+def _pairings(factors: Sequence[Atom]) -> Poly:
+    """Isserlis: the sum over perfect pairings of products of covariances."""
+    if not factors:
+        return ONE
+    if len(factors) % 2 or len(factors) > 8:
+        if len(factors) % 2:
+            return ZERO
+        raise n.KernelError("a moment of high order")
+    first, rest = factors[0], factors[1:]
+    total = ZERO
+    for k, other in enumerate(rest):
+        if other.args[0] == first.args[0]:
+            same = n.prod_poly(
+                n.delta(i, j) for i, j in zip(first.args[1], other.args[1], strict=True)
+            )
+            total = n.add(total, n.mul(same, _pairings([*rest[:k], *rest[k + 1 :]])))
+    return total
+
+
+def _shifted_mean(factors: Sequence[Atom], exponent: Poly, draws: frozenset[str]) -> Poly:
+    """E[f(Z) exp(a(Z) + c)] = exp(c + var(a) / 2) E[f(Z + cov(a, Z))] for a linear."""
+    constant, linear = split_affine(exponent, draws)
+    variance = expectation(n.mul(linear, linear), draws)
+    outer = n.exp(n.add(constant, n.scale(variance, Fraction(1, 2))))
+    moved = ONE
+    for a in factors:
+        shift = expectation(n.mul(linear, of_atom(a)), draws)
+        moved = n.mul(moved, n.add(of_atom(a), shift))
+    return n.mul(outer, expectation(moved, draws))
