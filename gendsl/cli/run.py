@@ -48,6 +48,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-refuted", action="store_true", help="train in spite of a refuted claim"
     )
+    parser.add_argument(
+        "--passes",
+        default="all",
+        metavar="NAMES",
+        help="graph passes before planning: all, none, or names joined by commas",
+    )
     add_format(parser)
 
 
@@ -58,8 +64,13 @@ def execute(args: argparse.Namespace) -> int:
 
     require_program(args.program)
     from gendsl.cli.emit import stage_text
+    from gendsl.passes.pipeline import select
     from gendsl.run.session import run
 
+    try:
+        select(args.passes)
+    except ValueError as problem:
+        raise UsageError(str(problem), "`--passes all`, `--passes none`") from None
     return run(options(args), stage_text)
 
 
@@ -77,5 +88,6 @@ def options(args: argparse.Namespace) -> RunOptions:
         emit=args.emit,
         allow_refuted=args.allow_refuted,
         raw=args.raw,
+        passes=args.passes,
         format=args.format,
     )

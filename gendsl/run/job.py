@@ -83,6 +83,7 @@ class Job:
     data: DataLine | None
     target: Target = field(repr=False)
     raw: bool = False
+    passes: str = "all"
     allow_refuted: bool = False
     command: str = ""
 

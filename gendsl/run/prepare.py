@@ -96,6 +96,7 @@ def prepare(options: RunOptions, source: Source, target_name: str) -> Job:
         data=None if bound is None else _data_line(bound),
         target=target,
         raw=options.raw,
+        passes=options.passes,
         allow_refuted=options.allow_refuted,
         command=command_of(options),
     )

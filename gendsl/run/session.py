@@ -90,11 +90,13 @@ def warn(diagnostics: tuple[Diagnostic, ...], source: SourceFile | None) -> None
 
 
 def joint_graphs(job: Job) -> tuple[StepGraph, Mapping[str, Any]]:
-    """Stage 5: the step, and the values before the first one."""
+    """Stage 5: the step after the job's graph passes, and the values before the first one."""
     from gendsl.passes.joint import initial, joint
+    from gendsl.passes.pipeline import select, transform_step
 
     graph, recipe = job.source.graph, job.source.recipe
-    return joint(graph, recipe), initial(graph, recipe)
+    step = transform_step(joint(graph, recipe), select(job.passes))
+    return step, initial(graph, recipe)
 
 
 def resumed_job(job: Job, then: manifest.Json) -> Job:
