@@ -1,7 +1,7 @@
 """`--emit ast|core|graph`: a stage of the front half as text.
 
-The graph has a text form of its own that reads back; syntax and core are printed as indented
-trees of their data, without places.
+The graph has a text form of its own that reads back, the checked program one in let-form; syntax is
+printed as an indented tree of its data, without places.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def stage_text(analysis: Analysis, stage: str) -> str | None:
             return None
         return tree(parse(analysis.source, Sink()))
     if stage == "core":
-        return None if analysis.program is None else tree(analysis.program)
+        from gendsl.core.print import program_text
+
+        return None if analysis.program is None else program_text(analysis.program)
     from gendsl.ir.text import graph_text
 
     return None if analysis.graph is None else graph_text(analysis.graph)

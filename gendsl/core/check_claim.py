@@ -72,6 +72,7 @@ def check_claim(
             tuple(variables),
             parts.any_nets,
             subject,
+            () if claim.alias is None else (claim.alias.name,),
         )
 
     return ClaimTerms(tuple(parts.terms), build)

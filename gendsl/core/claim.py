@@ -255,7 +255,7 @@ class Variable:
 @dataclass(frozen=True)
 class Claim:
     """A named claim. `source` is its text as written; `subject` names what its block is about
-    (objective, function, or "")."""
+    (objective, function, or ""); `aliases` are names under which others know the fact."""
 
     name: str
     body: Body
@@ -265,3 +265,4 @@ class Claim:
     variables: tuple[Variable, ...] = ()
     any_nets: tuple[str, ...] = ()
     subject: str = ""
+    aliases: tuple[str, ...] = ()
