@@ -14,8 +14,10 @@ errors ends the analysis; what was made until then is in the result. Nothing her
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from gendsl import resources
 from gendsl.core.claim import Claim
@@ -28,6 +30,9 @@ from gendsl.lower.program import lower
 from gendsl.prove.verdict import ClaimReport
 from gendsl.source.read import read_source
 from gendsl.source.text import SourceFile
+
+
+Keep = Callable[[Claim, Any], None]  # Any: an Outcome; the prover is imported when it is needed
 
 
 @dataclass(frozen=True)
@@ -49,8 +54,9 @@ class Analysis:
         return None if self.program is None else self.program.interface
 
 
-def analyse(path: str, sink: Sink, *, prove: bool = True) -> Analysis:
-    """Stages 0 to 4 for one file; `prove=False` stops before the prover."""
+def analyse(path: str, sink: Sink, *, prove: bool = True, keep: Keep | None = None) -> Analysis:
+    """Stages 0 to 4 for one file; `prove=False` stops before the prover. `keep` is shown each claim
+    with its outcome (the evidence, which a report does not hold)."""
     result = Analysis(path)
     try:
         source = read(path)
@@ -67,18 +73,18 @@ def analyse(path: str, sink: Sink, *, prove: bool = True) -> Analysis:
             sink.report(diagnostic)
         return result
     if prove:
-        result = replace(result, claims=settle(result))
+        result = replace(result, claims=settle(result, keep))
     return result
 
 
-def settle(analysis: Analysis) -> tuple[ClaimReport, ...]:
+def settle(analysis: Analysis, keep: Keep | None = None) -> tuple[ClaimReport, ...]:
     """Stage 4: a verdict for every claim."""
     if not analysis.obligations:
         return ()
     from gendsl.prove.settle import settle as prove_all
 
     assert analysis.graph is not None and analysis.interface is not None
-    return prove_all(analysis.graph, analysis.obligations, analysis.interface)
+    return prove_all(analysis.graph, analysis.obligations, analysis.interface, keep=keep)
 
 
 def read(path: str) -> SourceFile:

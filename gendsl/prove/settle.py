@@ -8,7 +8,7 @@ done in time is `unknown` with the goal that is left.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from gendsl.core import claim as c
@@ -26,13 +26,29 @@ from gendsl.shape.tensor_type import Range
 SECONDS = 4.0  # for one claim
 
 
+Keep = Callable[[c.Claim, Outcome], None]
+
+
 def settle(
-    graph: Graph, claims: Sequence[c.Claim], interface: Interface, *, seconds: float = SECONDS
+    graph: Graph,
+    claims: Sequence[c.Claim],
+    interface: Interface,
+    *,
+    seconds: float = SECONDS,
+    keep: Keep | None = None,
 ) -> tuple[ClaimReport, ...]:
-    """A verdict for every claim."""
+    """A verdict for every claim; `keep` is shown each outcome, complete in itself."""
     defined: set[Node] = set()
     return tuple(
-        settle_one(graph, claim, interface, seconds=seconds, defined=defined) for claim in claims
+        settle_one(
+            graph,
+            claim,
+            interface,
+            seconds=seconds,
+            defined=None if keep else defined,
+            keep=keep,
+        )
+        for claim in claims
     )
 
 
@@ -43,6 +59,7 @@ def settle_one(
     *,
     seconds: float = SECONDS,
     defined: set[Node] | None = None,
+    keep: Keep | None = None,
 ) -> ClaimReport:
     start = time.monotonic()
     setting = setting_of(graph, claim, interface, start + seconds)
@@ -57,6 +74,8 @@ def settle_one(
         outcome = Outcome("unknown", goal=str(problem) or type(problem).__name__)
     finally:
         stop_at(float("inf"))
+    if keep is not None:
+        keep(claim, outcome)
     name = f"{claim.subject}.{claim.name}" if claim.subject else claim.name
     return ClaimReport(
         name=name,
@@ -69,6 +88,7 @@ def settle_one(
         note=outcome.note,
         ms=1000 * (time.monotonic() - start),
         span=claim.span,
+        aliases=claim.aliases,
     )
 
 
