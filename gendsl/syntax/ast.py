@@ -478,12 +478,14 @@ ClaimBody = (
 
 @dataclass(frozen=True)
 class Claim:
-    """`kl_nonneg: kl >= 0`; `source` is the claim's text as written."""
+    """`kl_nonneg: kl >= 0`; `source` is the claim's text as written. `kl_zero as NAME: ...` gives
+    it a second name, under which another system knows the fact."""
 
     name: Ident
     body: ClaimBody
     source: str
     span: Span
+    alias: Ident | None = None
 
 
 @dataclass(frozen=True)

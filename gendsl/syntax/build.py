@@ -177,13 +177,13 @@ class Builder(ExprBuilder):
         return tuple(parts)
 
     def claim(self, parts: Children, begin: int, end: int) -> ast.Claim:
-        name, body, nets = parts
+        name, alias, body, nets = parts
         start = body.span.start
         if nets is not None:
             body = ast.ForAny(body, nets, self.span(start, end))
         written = re.sub(r"#[^\n]*", " ", self.text[start:end])
         source = re.sub(r"\s+", " ", written).strip()
-        return ast.Claim(name, body, source, self.span(begin, end))
+        return ast.Claim(name, body, source, self.span(begin, end), alias)
 
     def given(self, parts: Children, begin: int, end: int) -> ast.Given:
         return ast.Given(parts[0], parts[1], self.span(begin, end))

@@ -157,12 +157,22 @@ def _align_claims(items: list[Item]) -> None:
     for item in [*items, Item(0, 0)]:
         is_claim = item.level == 1 and item.head == "claims" and bool(item.words)
         if not is_claim or item.blank:
-            width = max((len(claim.words[0].text) for claim in group), default=0)
+            width = max((len(_claim_name(claim)) for claim in group), default=0)
             for claim in group:
                 claim.pad = width
             group = []
         if is_claim:
             group.append(item)
+
+
+def _claim_name(item: Item) -> str:
+    """`name`, or `name as alias`."""
+    return " ".join(word.text for word in item.words[: _name_words(item)])
+
+
+def _name_words(item: Item) -> int:
+    """How many words stand before the colon of a claim."""
+    return 3 if len(item.words) > 3 and item.words[1].text == "as" else 1
 
 
 # ---- writing -----------------------------------------------------------------------------
@@ -196,8 +206,8 @@ def _written(item: Item, margin: int) -> list[str]:
     continues = one_line or (item.level == 1 and item.head in LISTS)
     if not item.pad:
         return lay_out(item.words, margin, margin, continues=continues)
-    name = f"{item.words[0].text}:".ljust(item.pad + 2)
-    lines = lay_out(item.words[2:], margin, margin + len(name), continues=True)
+    name = f"{_claim_name(item)}:".ljust(item.pad + 2)
+    lines = lay_out(item.words[_name_words(item) + 1 :], margin, margin + len(name), continues=True)
     return [name + lines[0], *lines[1:]]
 
 
@@ -206,8 +216,10 @@ def _written_with_comments(source: SourceFile, item: Item, margin: int) -> list[
     rows = [source.position(place)[0] for place in places]
     if not item.pad:
         return as_written(item.words, item.comments, margin, rows)
-    lines = as_written(item.words[2:], item.comments, margin, rows[2:])
-    return [f"{item.words[0].text}:".ljust(item.pad + 2) + lines[0], *lines[1:]]
+    lines = as_written(
+        item.words[_name_words(item) + 1 :], item.comments, margin, rows[_name_words(item) + 1 :]
+    )
+    return [f"{_claim_name(item)}:".ljust(item.pad + 2) + lines[0], *lines[1:]]
 
 
 def _align_comments(written: Iterator[Written]) -> Iterator[str]:

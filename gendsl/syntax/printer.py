@@ -172,7 +172,7 @@ def show_decl(decl: ast.Decl) -> Iterator[str]:
         case ast.ClaimsDecl(subject, params, claims):
             listed = f"({_names(params)})" if params else ""
             yield f"claims {subject.name}{listed}:" if subject else "claims:"
-            yield from (f"    {c.name.name}: {show_claim(c.body)}" for c in claims)
+            yield from (f"    {_claim_name(c)}: {show_claim(c.body)}" for c in claims)
         case ast.ParamDecl():
             yield _param_decl(decl)
         case _:
@@ -266,6 +266,10 @@ def _train_item(item: ast.TrainStep | ast.TrainSchedule | ast.TrainSetting) -> s
 
 
 # ---- claims ------------------------------------------------------------------------------
+
+
+def _claim_name(claim: ast.Claim) -> str:
+    return f"{claim.name.name} as {claim.alias.name}" if claim.alias else claim.name.name
 
 
 def show_claim(body: ast.ClaimBody) -> str:

@@ -197,3 +197,10 @@ def test_a_file_with_errors_is_refused() -> None:
     with pytest.raises(GendslError) as caught:
         format_source(SourceFile("t.gml", "dim Z = = 3\n"))
     assert [d.code for d in caught.value.diagnostics] == ["E0101"]
+
+
+def test_claims_with_a_second_name_stand_in_one_column() -> None:
+    text = "claims f(x):\n    a as Other_name: f(x) >= 0\n    long_one: f(0) == 0\n"
+    laid_out = format_source(SourceFile("m.gml", text))
+    assert "    a as Other_name: f(x) >= 0\n    long_one:        f(0) == 0\n" in laid_out
+    assert format_source(SourceFile("m.gml", laid_out)) == laid_out
