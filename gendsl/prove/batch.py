@@ -27,6 +27,7 @@ from gendsl.ops.symbolic import NetCall
 from gendsl.prove.case import Case, Outcome
 from gendsl.prove.kernel.normal import KernelError
 from gendsl.prove.kernel.term import Atom, Mono, Poly, atom, of_atom
+from gendsl.prove.refute import refute_batch
 from gendsl.prove.sequent import SHAPED, frontier, visible
 from gendsl.shape.dim import Dim
 
@@ -255,6 +256,7 @@ def decide(case: Case, value: Node, batch: str, *, separable: bool) -> Outcome:
     """Whether the value is separable over the batch, or unchanged by repeating it."""
     if value.type.shape:
         return Outcome("unknown", goal="the value has axes")
+    failing = refute_batch(case, value, batch, range(8, 14), separable=separable)
     below = reachable([value])
     fine, _ = per_example(below, batch)
     named = frozenset(x for x in below if x in case.setting.build.names and x.inputs)
@@ -263,7 +265,9 @@ def decide(case: Case, value: Node, batch: str, *, separable: bool) -> Outcome:
         leaves = [x for x in visible([value], stop) if not x.inputs]
         loose = [x for x in leaves if x not in fine and not isinstance(x.op, lf.SizeValue)]
         if loose:
-            return Outcome("unknown", goal=f"{loose[0]!r} couples examples along {batch}")
+            return failing or Outcome(
+                "unknown", goal=f"{loose[0]!r} couples examples along {batch}"
+            )
         try:
             p = case.setting.reader(stop).real(value)
             form = Form(batch)
@@ -272,7 +276,7 @@ def decide(case: Case, value: Node, batch: str, *, separable: bool) -> Outcome:
             reason = str(problem)
             continue
         return Outcome("proved", laws=("means over examples that do not see each other",))
-    return Outcome("unknown", goal=reason)
+    return failing or Outcome("unknown", goal=reason)
 
 
 def _edge(value: Node, fine: frozenset[Node], named: frozenset[Node]) -> frozenset[Node]:

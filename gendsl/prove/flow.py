@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gendsl.core import claim as c
-from gendsl.ir.graph import Node
+from gendsl.ir.graph import Builder, Node, ParamInfo
 from gendsl.ir.rewrite import substitute
-from gendsl.ops.arithmetic import Sub
+from gendsl.ops.arithmetic import Add, Mul, Sub
+from gendsl.ops.broadcast import fill
 from gendsl.ops.leaf import Input
+from gendsl.passes.differentiate import gradients
 from gendsl.prove import equal
 from gendsl.prove import sequent as sq
 from gendsl.prove.case import Case, Outcome
@@ -24,6 +26,7 @@ from gendsl.prove.kernel import rules as r
 from gendsl.prove.kernel.rules import Thm
 from gendsl.prove.kernel.term import ONE, ZERO, Poly
 from gendsl.prove.props import Comparison, IllPosed
+from gendsl.prove.refute import refute_gradients
 
 Row = tuple[int, c.GradTerm]
 
@@ -31,6 +34,10 @@ Row = tuple[int, c.GradTerm]
 def grad_equal(case: Case, prop: c.GradEqual) -> Outcome:
     """The two sums of gradients agree, for every parameter of the group."""
     rows: list[Row] = [(1, t) for t in prop.left] + [(-1, t) for t in prop.right]
+    live = [t for _, t in rows if t.value in reaches(t.value, group_params(case, t.group))]
+    failing = _refuted(case, prop) if live else None
+    if failing is not None:
+        return failing
     for given in case.given:
         found = _show(case, rows, given)
         if found.verdict != "proved":
@@ -46,6 +53,32 @@ def grad_independent(case: Case, value: Node, group: str, variable: Node) -> Out
     new = build.apply(Input(op.kind, f"{op.key}'", op.shape, op.elem))
     moved = substitute(build, [value], {variable: new})[0]
     return grad_equal(case, c.GradEqual((c.GradTerm(value, group),), (c.GradTerm(moved, group),)))
+
+
+def _refuted(case: Case, prop: c.GradEqual) -> Outcome | None:
+    """A point where the gradients of the graph that trains differ."""
+    group = next(t.group for t in (*prop.left, *prop.right))
+    paths = sorted(group_params(case, group))
+    build = case.graph.builder
+    sides = [
+        _nodes(build, terms, [case.graph.params[p] for p in paths])
+        for terms in (prop.left, prop.right)
+    ]
+    return refute_gradients(case, sides, paths, range(8, 14))
+
+
+def _nodes(
+    build: Builder, terms: Sequence[c.GradTerm], params: Sequence[ParamInfo]
+) -> list[Node | None]:
+    """The sum of gradients for each parameter, as the training graph computes it."""
+    leaves = [build.apply(Input("param", p.path, p.shape)) for p in params]
+    total: list[Node | None] = [None] * len(leaves)
+    for t in terms:
+        for k, g in enumerate(gradients(build, t.value, leaves)):
+            part = g if t.factor is None else build.apply(Mul(), g, fill(build, t.factor, g))
+            before = total[k]
+            total[k] = part if before is None else build.apply(Add(), before, part)
+    return total
 
 
 def group_params(case: Case, group: str) -> frozenset[str]:
@@ -111,4 +144,8 @@ def leaves(case: Case, objective: str, group: str) -> Outcome:
         raise IllPosed(f"no training step minimizes {objective}")
     if not any(group in s.groups for s in steps):
         return Outcome("proved", laws=("a step updates the groups that it names",))
+    loss = case.graph.objectives[objective].loss
+    still = grad_equal(case, c.GradEqual((c.GradTerm(loss, group),)))
+    if still.verdict == "refuted":
+        return still
     return Outcome("unknown", goal=f"the step of {objective} updates {group}")

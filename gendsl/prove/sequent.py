@@ -49,6 +49,10 @@ class Setting:
     signs: Mapping[str, str] = field(default_factory=dict)
     defined: set[Node] = field(default_factory=set)
 
+    def later(self, seconds: float) -> Setting:
+        """The setting with at least this much time left."""
+        return replace(self, deadline=max(self.deadline, time.monotonic() + seconds))
+
     def reader(self, opaque: Iterable[Node] = ()) -> Reader:
         return Reader({x: f"%{x.id}" for x in opaque}, self.ranges, self.signs)
 
