@@ -66,8 +66,8 @@ fn moments(x: [..b, Z]) -> (low: [..b], high: [..b])
     high: [..b] = max[Z](x)
 
 objective fit
-    eps: [B, Z] = draw eps ~ normal
     %1: [B, Z] = spreadout(0, positions = ())
+    eps: [B, Z] = draw eps ~ normal
     z: [B, Z] = reparameterize[Z = Z](mu = x, logvar = %1, eps = eps)
     %2: [B, Z] = spreadout(centre, positions = (1))
     error: real = mse(a = z, b = %2)
