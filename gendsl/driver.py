@@ -31,7 +31,6 @@ from gendsl.prove.verdict import ClaimReport
 from gendsl.source.read import read_source
 from gendsl.source.text import SourceFile
 
-
 Keep = Callable[[Claim, Any], None]  # Any: an Outcome; the prover is imported when it is needed
 
 
