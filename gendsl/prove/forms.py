@@ -5,17 +5,86 @@ In: a claim. Out: an `Outcome`. A form is one function; it is proved when all of
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
+
 from gendsl.core import claim as c
 from gendsl.core.program import Interface
-from gendsl.ir.graph import Builder, Graph, Node
+from gendsl.ir.graph import Builder, Graph, Node, reachable
+from gendsl.ir.op import NodeType
 from gendsl.ir.rewrite import substitute
-from gendsl.ops.leaf import Input
+from gendsl.ops.leaf import Const, Input
 from gendsl.prove import batch as batches
 from gendsl.prove import flow, laws, refute
 from gendsl.prove import sequent as sq
 from gendsl.prove.case import Case, Outcome
-from gendsl.prove.props import Alternatives, Comparison, IllPosed, alternatives, comparison
+from gendsl.prove.props import (
+    Alternatives,
+    Comparison,
+    IllPosed,
+    alternatives,
+    comparison,
+    difference,
+)
 from gendsl.prove.sequent import Proof, Sequent, Setting
+
+
+def settled(case: Case) -> Outcome:
+    """The verdict of one claim; if it is not proved, what would be with one more hypothesis."""
+    outcome = decide(case.claim, case.graph, case.interface, case.setting)
+    if outcome.verdict == "proved" and case.claim.given and vacuous(case):
+        return replace(outcome, note="vacuous: the hypotheses cannot hold together")
+    if outcome.verdict in ("refuted", "unknown"):
+        found = abduced(case)
+        return replace(outcome, note=found) if found else outcome
+    return outcome
+
+
+def vacuous(case: Case) -> bool:
+    """Whether 0 > 1 follows from each alternative of the hypotheses."""
+    build = case.graph.builder
+    zero, one = build.apply(Const(Fraction(0))), build.apply(Const(Fraction(1)))
+    absurd = Comparison("gt", zero, one, difference(zero, one, build))
+    return all(
+        sq.prove(Sequent(hyps, absurd), case.setting.later(LATE)) is not None for hyps in case.given
+    )
+
+
+def abduced(case: Case) -> str | None:
+    """One sign of a scalar leaf that would make the claim provable."""
+    claim, build = case.claim, case.graph.builder
+    if not isinstance(claim.body, c.Plain | c.Monotone | c.InRange):
+        return None
+    if isinstance(claim.body, c.Plain) and not isinstance(claim.body.prop, c.Compare):
+        return None
+    if isinstance(claim.body, c.Plain) and claim.body.prop.op in ("==", "!="):  # type: ignore[union-attr]
+        return None
+    zero = build.apply(Const(Fraction(0)))
+    for leaf in _scalars(claim):
+        for op in (">=", "<="):
+            extra = replace(claim, given=(*claim.given, c.Compare(op, leaf, zero)))
+            setting = case.setting.later(LATE) if case.setting.expired() else case.setting
+            again = decide(extra, case.graph, case.interface, setting)
+            if again.verdict == "proved" and not vacuous(replace(case, claim=extra)):
+                return f"provable if {leaf.op.key} {op} 0"  # type: ignore[attr-defined]
+    return None
+
+
+def _scalars(claim: c.Claim) -> list[Node]:
+    """The hyperparameters and scalar arguments that a claim is about."""
+    match claim.body:
+        case c.Plain(c.Compare(_, left, right)):
+            roots = [left, right]
+        case c.Monotone(value=value) | c.InRange(value=value):
+            roots = [value]
+        case _:
+            roots = []
+    scalars = ("hyper", "argument")
+    return [
+        x
+        for x in reachable(roots)
+        if isinstance(x.op, Input) and x.op.kind in scalars and x.type == NodeType(())
+    ][:4]
 
 
 def decide(claim: c.Claim, graph: Graph, interface: Interface, setting: Setting) -> Outcome:
@@ -63,7 +132,10 @@ def implies(case: Case, left: c.Prop, right: c.Prop) -> Outcome:
     return show(case, given, alternatives(right, build))
 
 
-FIRST, MORE = (8, 9, 2), (1, 3, 10, 11, *range(12, 40))  # seeds of points to try
+FIRST, MORE = (
+    (8, 9, 2, 5, *range(12, 18)),
+    (1, 3, 6, 10, 11, *range(18, 64)),
+)  # seeds of points to try
 
 
 def show(case: Case, given: Alternatives, goals: Alternatives) -> Outcome:

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
 from gendsl.core import claim as c
+from gendsl.ir.evaluate import input_key
 from gendsl.ir.graph import Node, reachable
+from gendsl.lazy import np
 from gendsl.ops.leaf import Draw
 from gendsl.prove import equal
 from gendsl.prove import sequent as sq
@@ -22,7 +25,12 @@ from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel import rules as r
 from gendsl.prove.kernel.term import ONE, ZERO, Atom, Mono, Poly, atom, of_atom
 from gendsl.prove.props import Comparison, IllPosed
+from gendsl.prove.refute import show, worlds
 from gendsl.prove.terms import At, Reader, indices, leaf_name
+from gendsl.prove.witness import NoWorld, World
+
+if TYPE_CHECKING:
+    Array = np.ndarray[Any, Any]
 
 AFFINE = "an affine image of independent standard normals is normal"
 MOMENTS = "moments of independent standard normals"
@@ -46,9 +54,61 @@ def has_law(case: Case, value: Node, law: c.LawSpec) -> Outcome:
                 last = Outcome("unknown", goal=str(problem))
             if last.verdict == "proved":
                 break
-        else:
-            return last
-    return last
+        if last.verdict != "proved":
+            break
+    return last if last.verdict == "proved" else refute_law(case, value, law, averaged) or last
+
+
+def refute_law(case: Case, value: Node, law: c.LawSpec, averaged: Sequence[Node]) -> Outcome | None:
+    """A point where the mean or the covariance of an affine value is not the declared one."""
+    arguments = list(law.arguments.values())
+    for world in worlds(case, [value, *arguments], range(8, 14)):
+        try:
+            found = _moments_differ(world, value, law, averaged)
+        except (NoWorld, IllPosed):
+            continue
+        if found is not None:
+            return Outcome("refuted", witness=show(world, None, **found))
+    return None
+
+
+def _moments_differ(
+    world: World, value: Node, law: c.LawSpec, averaged: Sequence[Node]
+) -> dict[str, object] | None:
+    keys = [str(input_key(x)) for x in averaged]
+    shapes = [np.asarray(world.values[k]).shape for k in keys]
+    total = sum(int(np.prod(s, dtype=int)) for s in shapes)
+    if total > 64:
+        raise NoWorld("too many draws")
+
+    def at(flat: Array) -> Array:
+        values, start = {}, 0
+        for k, s in zip(keys, shapes, strict=True):
+            size = int(np.prod(s, dtype=int))
+            values[k], start = flat[start : start + size].reshape(s), start + size
+        return world.with_values(values).run([value])[0].ravel()
+
+    mean = at(np.zeros(total))
+    columns = [at(row) - mean for row in np.eye(total)]
+    slope = np.stack(columns, axis=1)
+    probe = np.linspace(-2.0, 1.5, total)
+    if not np.allclose(at(probe), mean + slope @ probe, rtol=1e-9, atol=1e-9):
+        raise NoWorld("not affine")
+    arguments = dict(zip(law.arguments, world.run(list(law.arguments.values())), strict=True))
+    said = np.broadcast_to(arguments["mean"], world.run([value])[0].shape).ravel()
+    if "var" in arguments:
+        shape = world.run([value])[0].shape
+        wanted = np.diag(np.broadcast_to(arguments["var"], shape).ravel())
+    elif law.batch_axes == 0:
+        wanted = np.asarray(arguments["cov"]).reshape(len(mean), len(mean))
+    else:
+        raise NoWorld("a batch of covariances")
+    for what, a, b in (("mean", mean, said), ("covariance", slope @ slope.T, wanted)):
+        gap = np.abs(a - b)
+        if (gap > 1e-7 * (1 + np.abs(a) + np.abs(b))).any():
+            k = np.unravel_index(int(np.argmax(gap)), gap.shape)
+            return {"moment": what, "left": float(a[k]), "right": float(b[k]), "relation": "=="}
+    return None
 
 
 def draws_below(node: Node) -> list[Node]:

@@ -51,7 +51,9 @@ class Setting:
 
     def later(self, seconds: float) -> Setting:
         """The setting with at least this much time left."""
-        return replace(self, deadline=max(self.deadline, time.monotonic() + seconds))
+        deadline = max(self.deadline, time.monotonic() + seconds)
+        n.stop_at(deadline)
+        return replace(self, deadline=deadline)
 
     def reader(self, opaque: Iterable[Node] = ()) -> Reader:
         return Reader({x: f"%{x.id}" for x in opaque}, self.ranges, self.signs)

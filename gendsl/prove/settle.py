@@ -15,7 +15,7 @@ from gendsl.core import claim as c
 from gendsl.core.program import Interface
 from gendsl.ir.graph import Graph, Node
 from gendsl.prove import forms
-from gendsl.prove.case import Outcome
+from gendsl.prove.case import Case, Outcome
 from gendsl.prove.kernel.normal import KernelError, stop_at
 from gendsl.prove.props import IllPosed
 from gendsl.prove.sequent import Setting
@@ -67,7 +67,7 @@ def settle_one(
         setting = replace(setting, defined=defined)
     stop_at(start + seconds)
     try:
-        outcome = forms.decide(claim, graph, interface, setting)
+        outcome = forms.settled(Case(claim, graph, interface, setting))
     except IllPosed as problem:
         outcome = Outcome("unknown", goal=str(problem), note="ill-posed")
     except (KernelError, RecursionError) as problem:

@@ -135,9 +135,11 @@ def make_world(nodes: Sequence[Node], interface: Interface, setting: Setting, se
     sizes = choose_sizes(sizes_below(nodes), interface, setting, rng)
     simple = {1: 0.0, 2: 1.0, 3: 0.5}.get(seed % 8)
     scale = rng.choice((0.25, 1.0, 1.0, 3.0))
+    sparse = seed % 8 in (5, 6)  # half of the tensors are zero
     values = {}
     for leaf in leaves_below(nodes):
-        values[str(input_key(leaf))] = sample(leaf, sizes, setting, rng, simple, scale)
+        start = 0.0 if sparse and rng.random() < 0.5 else simple
+        values[str(input_key(leaf))] = sample(leaf, sizes, setting, rng, start, scale)
     return World(sizes, values)
 
 
