@@ -126,7 +126,9 @@ def _net_argument(formal: Formal, value: ast.Expr, ctx: Context) -> FnDef | str 
                 return None
             want, have = formal.net, definition.signature
             assert want is not None
-            if len(want.formals) <= len(have.formals) and len(want.results) == len(have.results):
+            rest = have.formals[len(want.formals) :]
+            fits = len(want.formals) <= len(have.formals) and all(f.flag for f in rest)
+            if fits and len(want.results) == len(have.results):
                 return definition
             ctx.error(
                 "E0310",

@@ -10,6 +10,7 @@ from gendsl.core.call_sizes import bind_brackets, complete, conditions, net_size
 from gendsl.core.context import CallSyntax, Context, describe, poisoned
 from gendsl.core.instantiate import instantiate, repeated_label, sizes_of
 from gendsl.core.matching import Match, positions
+from gendsl.core.net_arguments import fit_nets
 from gendsl.core.ranges import inside, result_range
 from gendsl.core.scope import FnEntity
 from gendsl.core.show import plain, show_axis, show_kind, show_type
@@ -74,7 +75,9 @@ def call_results(
     for solution in match.solved_by_division:
         for factor, divisor, dividend in solution.divisibility:
             ctx.body.conditions.append(("divides", divisor * factor, dividend, syntax.span))
-    if not complete(signature, match, ctx, syntax):
+    if not complete(signature, match, ctx, syntax) or not fit_nets(
+        signature, arguments, match, ctx
+    ):
         return None
     return _invoke(signature, target, instance, arguments, match, ctx, syntax)
 

@@ -330,3 +330,58 @@ fn b(x: [D]) -> [D]:
     return a(broken(x))
 """
     assert codes_of(text) == ["E0201"]
+
+
+@pytest.mark.parametrize(
+    ("net", "codes"),
+    [
+        ("net g(x: [..b, I]) -> [..b, Z]:\n    return dense[Z](x)\n", []),
+        ("net g(x: [..b, Z], hot: bool = false) -> [..b, Z]:\n    return dense[Z](x)\n", []),
+        ("net g(x: [..b, I]) -> [..b, k: 3]:\n    return dense[k: 3](x)\n", ["E0310"]),
+        ("net g(x: [..b, k: 3]) -> [..b, Z]:\n    return dense[Z](x)\n", ["E0310"]),
+        ("net g(x: [I]) -> [Z]:\n    return dense[Z](x)\n", ["E0310"]),
+        (
+            "fn g[O = 4](x: [..b, I]) -> [..b, O]:\n"
+            "    return expand sum[I](x): [..b] -> [..b, O]\n",
+            ["E0310"],
+        ),
+        ("net g(x: [..b, Z], y: [..b, Z]) -> [..b, Z]:\n    return dense[Z](x + y)\n", ["E0310"]),
+    ],
+)
+def test_a_net_argument_does_what_the_parameter_asks(net: str, codes: list[str]) -> None:
+    text = f"""
+import nn: dense
+
+batch B
+dim Z = 4
+data x: [B, Z] from digits
+
+{net}
+fn twice(f: net(x: [..b, Z]) -> [..b, Z], x: [..b, Z]) -> [..b, Z]:
+    return f(f(x))
+
+objective o:
+    minimize mean[..](square(twice(g, x)))
+"""
+    assert codes_of(text) == codes
+
+
+def test_a_net_argument_counts_as_a_call_of_the_net() -> None:
+    text = """
+import nn: dense
+
+batch B
+dim Z = 4
+data x: [B, Z] from digits
+data w: [B, D] from digits
+
+net g(x: [..b, I]) -> [..b, Z]:
+    return dense[Z](x)
+
+fn apply(f: net(x: [..b, Z]) -> [..b, Z], x: [..b, Z]) -> [..b, Z]:
+    return f(x)
+
+objective o:
+    minimize mean[..](square(apply(g, x))) + mean[..](square(g(w)))
+"""
+    assert codes_of(text) == ["E0411"]
