@@ -29,15 +29,21 @@ objective neg_elbo:
     show reconstruction = sigmoid(decoder(mu))
 
 claims neg_elbo:
-    two_term:     neg_elbo == weighted_two_term(beta, recon, kl)
-    kl_nonneg:    kl >= 0
-    kl_zero:      kl == 0 iff mu == 0 and logvar == 0
-    plain_ae:     neg_elbo with beta = 0 == recon
-    no_penalty:   given kl == 0: neg_elbo == recon
-    monotone:     neg_elbo is nondecreasing in beta
-    sampling_law: z has law normal(mean = mu, var = exp(logvar))
-    per_example:  neg_elbo is separable over B
-    no_kl_to_dec: grad(kl, decoder) == 0
+    two_term as betaVae_loss_eq_weightedTwoTerm:             neg_elbo
+        == weighted_two_term(beta, recon, kl)
+    kl_nonneg:                                               kl >= 0
+    kl_zero:                                                 kl == 0 iff mu == 0 and logvar == 0
+    plain_ae as betaVae_loss_zero_beta:                      neg_elbo with beta = 0 == recon
+    no_penalty as betaVae_loss_eq_reconstruction_of_zero_kl: given kl == 0: neg_elbo == recon
+    monotone as betaVae_loss_mono_beta_of_kl_nonneg:         neg_elbo is nondecreasing in beta
+    sampling_law:                                            z
+        has law normal(mean = mu, var = exp(logvar))
+    per_example:                                             neg_elbo is separable over B
+    batch_free:                                              neg_elbo
+        is unchanged by repeating the batch
+    no_kl_to_dec:                                            grad(kl, decoder) == 0
+    recon_flow:                                              grad(recon, decoder)
+        does not depend on beta
 
 train:
     step neg_elbo over encoder, decoder with adam(lr = 1e-3)

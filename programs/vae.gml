@@ -30,14 +30,27 @@ objective neg_elbo:
     show reconstruction = decoder(mu)
 
 claims neg_elbo:
-    sum_of_terms: neg_elbo == recon + kl
-    kl_nonneg:    kl >= 0
-    kl_zero:      kl == 0 iff mu == 0 and logvar == 0
-    likelihood:   recon == nll(x, normal(mean = xhat, var = variance))
-        up to constant in (encoder, decoder)
-    sampling_law: z has law normal(mean = mu, var = exp(logvar))
-    per_example:  neg_elbo is separable over B
-    no_kl_to_dec: grad(kl, decoder) == 0
+    sum_of_terms as betaVae_loss_decomposition:                 neg_elbo == recon + kl
+    latent as betaVae_latent_eq_reparameterize:                 z == mu + exp(logvar / 2) * eps
+    forward as forward_eq_decode_reparameterize:                xhat
+        == decoder(reparameterize(mu, logvar, eps)) for any decoder
+    kl_nonneg:                                                  kl >= 0
+    kl_zero:                                                    kl == 0 iff mu == 0 and logvar == 0
+    likelihood:                                                 recon
+        == nll(x, normal(mean = xhat, var = variance))
+    elbo as betaVae_loss_matches_named_elbo_terms:              neg_elbo bounds nll(x)
+        under z: normal(mean = 0, var = 1), x given z: normal(mean = xhat, var = variance),
+        posterior normal(mean = mu, var = exp(logvar))
+    scale:                                                      recon
+        == nll(x, normal(mean = xhat, var = 1))
+        up to scale and constant in (encoder, decoder)
+    sampling_law as diagonal_reparameterization_coordinate_law: z
+        has law normal(mean = mu, var = exp(logvar))
+    output:                                                     xhat in 0..1
+    per_example:                                                neg_elbo is separable over B
+    batch_free:                                                 neg_elbo
+        is unchanged by repeating the batch
+    no_kl_to_dec:                                               grad(kl, decoder) == 0
 
 train:
     step neg_elbo over encoder, decoder with adam(lr = 1e-3)

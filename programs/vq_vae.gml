@@ -36,17 +36,34 @@ objective vq:
     show reconstruction = xhat
 
 claims vq:
-    three_term:  vq == weighted_three_term(beta, recon, codebook_loss, commitment)
-    same_value:  codebook_loss == commitment
-    nonneg:      commitment >= 0
-    monotone:    vq is nondecreasing in beta
-    at_beta_0:   vq with beta = 0 == recon + codebook_loss
-    exact_codes: given codebook_loss == 0 and commitment == 0: vq == recon
-    flow_1:      grad(commitment, codebook) == 0
-    flow_2:      grad(codebook_loss, encoder) == 0
-    flow_3:      grad(vq, codebook) does not depend on beta
+    quantized as quantized_is_codebook_lookup:                        e == codebook[k]
+    forward as forward_eq_decoder_codebook:                           xhat
+        == decoder(codebook[k]) for any decoder
+    three_term as vqvae_loss_eq_weightedThreeTerm:                    vq
+        == weighted_three_term(beta, recon, codebook_loss, commitment)
+    at_beta_0 as vqvae_loss_zero_beta:                                vq with beta = 0
+        == recon + codebook_loss
+    exact_codes as vqvae_loss_eq_reconstruction_of_zero_quantization: given codebook_loss == 0
+        and commitment == 0:
+        vq == recon
+    monotone as vqvae_loss_mono_beta_of_commitment_nonneg:            vq is nondecreasing in beta
+    same_value:                                                       codebook_loss == commitment
+    nonneg:                                                           commitment >= 0
+    zero_iff:                                                         commitment == 0 iff z == e
+    nearest:                                                          for all j in fin[K]:
+        sum[Cd](square(z - e)) <= sum[Cd](square(z - codebook[j]))
+    per_example:                                                      vq is separable over B
+    batch_free:                                                       vq
+        is unchanged by repeating the batch
+    flow_1:                                                           grad(commitment, codebook)
+        == 0
+    flow_2:                                                           grad(codebook_loss, encoder)
+        == 0
+    flow_3:                                                           grad(vq, codebook)
+        does not depend on beta
+    flow_4:                                                           grad(recon, codebook) == 0
 
 train:
     step vq over encoder, decoder, codebook with adam(lr = 1e-3)
     batch B = 64
-    steps 1500
+    steps 4000

@@ -22,5 +22,13 @@ claims squared_distance(a, b):
     distance_zero_iff: squared_distance(a, b) == 0 iff a == b
 
 claims squared_distances(codebook, z):
-    nearest_minimizes: for all j in fin[K]:
+    matmul_form:                                                  for all j in fin[K]:
+        squared_distance(z, codebook[j])
+        == sum[C](square(z)) - 2 * sum[C](z * codebook[j]) + sum[C](square(codebook[j]))
+    nearest_minimizes as nearestCode_minimizes_quantization_loss: for all j in fin[K]:
         squared_distance(z, codebook[nearest(codebook, z)]) <= squared_distance(z, codebook[j])
+    exact_is_nearest as exactCodeMatch_isNearestCode:             for all k in fin[K]:
+        for all j in fin[K]: given z == codebook[k]:
+        squared_distance(z, codebook[k]) <= squared_distance(z, codebook[j])
+    exact_distance as exactCodeMatch_selected_distance_zero:      for all k in fin[K]:
+        given z == codebook[k]: squared_distance(z, codebook[k]) == 0

@@ -30,21 +30,53 @@ fn gradient_penalty(g: [..b, D]) -> [..b]:
     return square(sqrt(sum[D](square(g)) + 1e-12) - 1)
 
 claims lsgan_discriminator(real_score, fake_score):
-    lsgan_d_nonneg:   lsgan_discriminator(real_score, fake_score) >= 0
-    lsgan_d_zero_iff: lsgan_discriminator(real_score, fake_score) == 0
+    lsgan_d_nonneg:                                              lsgan_discriminator(
+        real_score,
+        fake_score,
+    )
+        >= 0
+    lsgan_d_zero_iff:                                            lsgan_discriminator(
+        real_score,
+        fake_score,
+    )
+        == 0
         iff real_score == 1 and fake_score == 0
-    lsgan_d_perfect:  given real_score == 1 and fake_score == 0:
+    lsgan_d_perfect as discriminatorLoss_zero_of_perfect_scores: given real_score == 1
+        and fake_score == 0:
         lsgan_discriminator(real_score, fake_score) == 0
-    lsgan_d_split:    lsgan_discriminator(real_score, fake_score)
-        == weighted_three_term(0, mse[..](real_score, 1), mse[..](fake_score, 0), 0)
+    lsgan_d_split as discriminatorLoss_eq_weightedThreeTerm:     lsgan_discriminator(
+        real_score,
+        fake_score,
+    )
+        == weighted_three_term(1, mse[..](real_score, 1), mse[..](fake_score, 0), 0)
 
 claims lsgan_generator(fake_score):
-    lsgan_g_nonneg:   lsgan_generator(fake_score) >= 0
-    lsgan_g_zero_iff: lsgan_generator(fake_score) == 0 iff fake_score == 1
-    lsgan_g_is_mse:   lsgan_generator(fake_score) == weighted_two_term(0, mse[..](fake_score, 1), 0)
+    lsgan_g_nonneg:                                          lsgan_generator(fake_score) >= 0
+    lsgan_g_zero_iff:                                        lsgan_generator(fake_score) == 0
+        iff fake_score == 1
+    lsgan_g_is_mse as generatorLoss_eq_mse_fake_real:        lsgan_generator(fake_score)
+        == mse[..](fake_score, 1)
+    lsgan_g_split as generatorLoss_eq_weightedTwoTerm:       lsgan_generator(fake_score)
+        == weighted_two_term(1, mse[..](fake_score, 1), 0)
+    lsgan_g_fooled as generatorLoss_zero_of_fake_score_real: given fake_score == 1:
+        lsgan_generator(fake_score) == 0
+    not_both_zero:                                           given lsgan_generator(fake_score) == 0:
+        mse[..](fake_score, 0) == 1
+    mean_of_square:                                          square(mean[..](fake_score - 1))
+        <= lsgan_generator(fake_score)
+
+claims gan_discriminator(real_score, fake_score):
+    gan_d_nonneg: gan_discriminator(real_score, fake_score) >= 0
+
+claims gan_generator(fake_score):
+    gan_g_nonneg: gan_generator(fake_score) >= 0
 
 claims hinge_discriminator(real_score, fake_score):
     hinge_d_nonneg: hinge_discriminator(real_score, fake_score) >= 0
+
+claims critic(real_score, fake_score):
+    critic_of_equals:     critic(real_score, real_score) == 0
+    critic_antisymmetric: critic(real_score, fake_score) == -critic(fake_score, real_score)
 
 claims gradient_penalty(g):
     penalty_nonneg: gradient_penalty(g) >= 0

@@ -4,18 +4,51 @@
 fn reparameterize(mu: [..b, Z], logvar: [..b, Z], eps: [..b, Z]) -> [..b, Z]:
     return mu + exp(0.5 * logvar) * eps
 
-# KL(normal(mu, exp(logvar)) to normal(0, 1)) in nats, summed over the coordinates.
+# The same in one dimension, with the draw: m + s eps.
+kernel scaled_noise(m: real, s: real) -> real:
+    eps: real ~ normal(mean = 0, var = 1)
+    return m + s * eps
+
+# How far exp lies above its tangent at 0.
+fn exp_gap(x: [..s]) -> [..s]:
+    return exp(x) - 1 - x
+
+# KL(normal(mu, exp(logvar)) to normal(0, 1)) in nats: entry by entry, and summed over coordinates.
+fn coordinate_kl(mu: [..s], logvar: [..s]) -> [..s]:
+    return 0.5 * (exp(logvar) + square(mu) - 1 - logvar)
+
 fn kl_to_standard(mu: [..b, Z], logvar: [..b, Z]) -> [..b]:
-    return sum[Z](0.5 * (exp(logvar) + square(mu) - 1 - logvar))
+    return sum[Z](coordinate_kl(mu, logvar))
 
 # KL(normal(mu1, exp(logvar1)) to normal(mu2, exp(logvar2))) in nats, summed over the coordinates.
 fn kl_between(mu1: [..b, Z], logvar1: [..b, Z], mu2: [..b, Z], logvar2: [..b, Z]) -> [..b]:
     ratio = exp(logvar1 - logvar2)
     return sum[Z](0.5 * (ratio + square(mu1 - mu2) * exp(-logvar2) - 1 - (logvar1 - logvar2)))
 
+claims scaled_noise(m, s):
+    scalar_law as scalar_reparameterization_law: scaled_noise(m, s)
+        has law normal(mean = m, var = square(s))
+
+claims reparameterize(mu, logvar, eps):
+    reparameterize_is as sampleLatent_eq_reparameterize: reparameterize(mu, logvar, eps)
+        == mu + exp(logvar / 2) * eps
+    no_noise:                                            reparameterize(mu, logvar, 0) == mu
+
+claims exp_gap(x):
+    exp_gap_nonneg:   exp_gap(x) >= 0
+    exp_gap_zero_iff: exp_gap(x) == 0 iff x == 0
+
+claims coordinate_kl(mu, logvar):
+    coordinate_nonneg as coordinateKlToStandard_nonneg:        coordinate_kl(mu, logvar) >= 0
+    coordinate_zero_iff as coordinateKlToStandard_eq_zero_iff: coordinate_kl(mu, logvar) == 0
+        iff mu == 0 and logvar == 0
+
 claims kl_to_standard(mu, logvar):
-    kl_nonneg:            kl_to_standard(mu, logvar) >= 0
-    kl_zero_iff_standard: kl_to_standard(mu, logvar) == 0 iff mu == 0 and logvar == 0
+    kl_nonneg as diagonalGaussianKlToStandardReal_nonneg:                 kl_to_standard(mu, logvar)
+        >= 0
+    kl_zero_iff_standard as diagonalGaussianKlToStandardReal_eq_zero_iff: kl_to_standard(mu, logvar)
+        == 0
+        iff mu == 0 and logvar == 0
 
 claims kl_between(mu1, logvar1, mu2, logvar2):
     kl_between_nonneg:   kl_between(mu1, logvar1, mu2, logvar2) >= 0

@@ -55,7 +55,8 @@ class VaePeer:
         x = batch["x"]
         out, mu, logvar = self._module(x, noise["neg_elbo.eps"])
         squared = F.mse_loss(torch.sigmoid(out), x, reduction="sum") / len(x)
-        recon = 0.5 * squared / self.variance + 0.5 * x.shape[1] * math.log(self.variance)
+        constant = 0.5 * x.shape[1] * math.log(2 * math.pi * self.variance)
+        recon = 0.5 * squared / self.variance + constant
         kl = kl_to_standard(mu, logvar)
         return {"loss": recon + kl, "recon": recon, "kl": kl}
 

@@ -18,7 +18,7 @@ from gendsl.core.rearrange import expand, rearrange
 from gendsl.core.scope import FnEntity, ObjectiveEntity, ValueEntity
 from gendsl.core.show import show_kind, show_type
 from gendsl.core.sizes import constant
-from gendsl.core.term import Apply, Flag, GlobalTerm, Literal, Poison, SizeTerm, Term
+from gendsl.core.term import Apply, Flag, GlobalTerm, Literal, PiTerm, Poison, SizeTerm, Term
 from gendsl.diagnostics.model import Label
 from gendsl.diagnostics.suggest import did_you_mean
 from gendsl.shape.dim import Dim
@@ -123,6 +123,8 @@ def _unknown(expr: ast.Name, ctx: Context) -> Term:
     body = ctx.body
     if expr.name in body.module.broken:
         return Poison(span=expr.span)
+    if expr.name == "pi":
+        return PiTerm(type=TensorType(range=Range(Fraction(3), Fraction(4))), span=expr.span)
     if expr.name in BUILTINS or expr.name in body.instances:
         return ctx.error("E0303", f"`{expr.name}` is a function, not a value", expr.span, "call it")
     bound = [n for n, value in body.values.items() if not isinstance(value, Poison)]

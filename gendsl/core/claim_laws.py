@@ -11,7 +11,7 @@ from gendsl.core.builtins.pointwise import apply_op
 from gendsl.core.context import Context, describe, poisoned
 from gendsl.core.program import DimInfo
 from gendsl.core.show import show_type
-from gendsl.core.term import Literal, LogTwoPi, Poison, Reduce, Term
+from gendsl.core.term import Literal, PiTerm, Poison, Reduce, Term
 from gendsl.diagnostics.suggest import did_you_mean
 from gendsl.shape.tensor_type import Axis, TensorType
 from gendsl.source.text import Span
@@ -134,6 +134,11 @@ def nll(value: Term, spec: ast.Expr, ctx: Context, span: Span, check: Check) -> 
     return Reduce("mean", total, tuple(range(len(kept))), type=TensorType(), span=span)
 
 
+def _log_two_pi(span: Span) -> Term:
+    product = apply_op("mul", (Literal(Fraction(2)), PiTerm(span=span)), span)
+    return apply_op("log", (product,), span)
+
+
 def _normal(x: Term, mean: Term, var: Term, span: Span) -> Term:
     """(log(2 pi) + log v + (x - m)^2 / v) / 2, entry by entry."""
     from gendsl.core.align import broadcast_to
@@ -141,6 +146,6 @@ def _normal(x: Term, mean: Term, var: Term, span: Span) -> Term:
     squared = apply_op("square", (apply_op("sub", (x, mean), span),), span)
     quadratic = apply_op("div", (squared, var), span)
     with_log = apply_op("add", (apply_op("log", (var,), span), quadratic), span)
-    constant = broadcast_to(LogTwoPi(span=span), x.type.items, ())
+    constant = broadcast_to(_log_two_pi(span), x.type.items, ())
     half = broadcast_to(Literal(Fraction(1, 2)), x.type.items, ())
     return apply_op("mul", (half, apply_op("add", (constant, with_log), span)), span)

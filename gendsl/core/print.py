@@ -345,8 +345,8 @@ def _leaf(term: Term) -> str | None:
             return plain(name)
         case t.GlobalTerm(name=name):
             return name
-        case t.LogTwoPi():
-            return "log(2 pi)"
+        case t.PiTerm():
+            return "pi"
         case _:
             return None
 

@@ -412,8 +412,8 @@ class ExpectTerm(Term):
 
 
 @dataclass(frozen=True, eq=False)
-class LogTwoPi(Term):
-    """The constant log(2 pi) of normal densities."""
+class PiTerm(Term):
+    """The number pi."""
 
 
 @dataclass(frozen=True, eq=False)

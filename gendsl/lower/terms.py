@@ -17,7 +17,7 @@ from gendsl.ir.graph import Builder, Node, ParamInfo
 from gendsl.ir.op import Op
 from gendsl.lower.calls import invoke
 from gendsl.lower.environment import Env
-from gendsl.ops import arithmetic, compare, contract, conv, leaf, movement, select, unary
+from gendsl.ops import compare, contract, conv, leaf, movement, select, unary
 from gendsl.ops.loop import LoopCarry, LoopIndex, loop
 from gendsl.ops.symbolic import Pi
 from gendsl.shape.dim import ONE, ZERO, Dim
@@ -80,9 +80,8 @@ class Lowering:
                 return self._loop(definition, env)[result]
             case t.GradTerm(output=output, wrt=wrt):
                 return self._gradient(output, wrt, env)
-            case t.LogTwoPi():
-                two_pi = self.apply(arithmetic.Mul(), const(self.build, 2), self.apply(Pi()))
-                return self.apply(unary.Log(), two_pi)
+            case t.PiTerm():
+                return self.apply(Pi())
             case _:
                 return self._structural(term, env)
 
