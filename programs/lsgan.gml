@@ -1,10 +1,13 @@
-# A least-squares GAN (Mao et al. 2017).
+# A least-squares GAN (Mao et al. 2017). Both players see images blurred by noise that shrinks
+# (instance noise; Arjovsky & Bottou 2017), since 1,438 digits are soon known by heart.
 import gan: lsgan_discriminator, lsgan_generator
 import nn: dense
+import schedules: linear_warmup
 
 batch B
 dim hidden = 256
-dim Z = 32
+dim Z = 16
+hyper blur = 0.3 in 0..1
 
 data x: [B, (C H W)] in 0..1 from digits
 
@@ -21,15 +24,18 @@ net discriminator(x: [..b, D]) -> [..b]:
 
 objective d_loss:
     noise: [B, Z] ~ normal(mean = 0, var = 1)
-    real_score = discriminator(x)
-    fake_score = discriminator(stop_grad(generator(noise)))
+    real_blur: [B, (C H W)] ~ normal(mean = 0, var = 1)
+    fake_blur: [B, (C H W)] ~ normal(mean = 0, var = 1)
+    real_score = discriminator(x + blur * real_blur)
+    fake_score = discriminator(stop_grad(generator(noise)) + blur * fake_blur)
     term d_real = mse[B](real_score, 1)
     term d_fake = mse[B](fake_score, 0)
     minimize d_real + d_fake
 
 objective g_loss:
     noise: [B, Z] ~ normal(mean = 0, var = 1)
-    score = discriminator(generator(noise))
+    fake_blur: [B, (C H W)] ~ normal(mean = 0, var = 1)
+    score = discriminator(generator(noise) + blur * fake_blur)
     term g_fake = lsgan_generator(score)
     minimize g_fake
 
@@ -48,8 +54,10 @@ claims g_loss:
 train:
     step d_loss over discriminator with adam(lr = 2e-4, beta1 = 0.5)
     step g_loss over generator with adam(lr = 2e-4, beta1 = 0.5)
+    schedule blur = linear_warmup(0.4, 0.05, steps = 12000)
     batch B = 128
-    steps 4000
+    steps 14000
+    ema 0.999
 
 sampler digits[N = 64] -> [N, (C H W)] in 0..1:
     z: [N, Z] ~ normal(mean = 0, var = 1)

@@ -1,6 +1,6 @@
 # A masked autoencoder (He et al. 2022): a tiny ViT on 4 x 4 patches, three quarters of them hidden;
 # the loss counts hidden patches only.
-import masking: masked_mean
+import masking: masked_mean, masked_sum
 import nn: dense, layer_norm, transformer_block
 
 batch B
@@ -54,8 +54,20 @@ objective reconstruction:
     error = mean[d](square(predicted - patch))
     term masked_mse = masked_mean(hidden, error)
     minimize masked_mse
+    blanked = (1 - hidden) * patch
+    show masked_input = unpatch(blanked + 0.5 * hidden) in 0..1
+    show reconstruction = unpatch(blanked + hidden * predicted) in 0..1
+
+claims reconstruction:
+    hidden_blank:  given hidden == 1: blanked == 0
+    seen_kept:     given hidden == 0: blanked == patch
+    exact_is_zero: given error == 0: masked_sum(hidden, error) == 0
+    error_nonneg:  error >= 0
+
+claims:
+    unpatch_inverts: unpatch(patches(x)) == x
 
 train:
     step reconstruction over encoder, decoder, embedding, position, mask_token with adam(lr = 1e-3)
     batch B = 64
-    steps 1500
+    steps 2500

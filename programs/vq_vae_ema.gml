@@ -49,4 +49,4 @@ claims vq:
 train:
     step vq over encoder, decoder with adam(lr = 1e-3)
     batch B = 64
-    steps 1500
+    steps 4000

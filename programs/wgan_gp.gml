@@ -4,7 +4,7 @@ import nn: dense
 
 batch B
 dim hidden = 256
-dim Z = 32
+dim Z = 16
 hyper penalty = 10.0 in 0..inf
 
 data x: [B, (C H W)] in 0..1 from digits
@@ -45,7 +45,8 @@ train:
     step d_loss over discriminator with adam(lr = 2e-4, beta1 = 0.5) times 3
     step g_loss over generator with adam(lr = 2e-4, beta1 = 0.5)
     batch B = 64
-    steps 2500
+    steps 14000
+    ema 0.999
 
 sampler digits[N = 64]() -> [N, (C H W)] in 0..1:
     z: [N, Z] ~ normal(mean = 0, var = 1)

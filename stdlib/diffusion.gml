@@ -1,6 +1,12 @@
 # Gaussian diffusion (Ho, Jain & Abbeel 2020; Song, Meng & Ermon 2021). `a` is alpha_bar at a time:
 # 1 at time 0, falling.
 
+# The cosine schedule (Nichol & Dhariwal 2021): 1 at time 0, never below 1e-4.
+fn cosine_alpha_bar[time]() -> [time]:
+    phase = (index(iota[time]()) / (time - 1) + 0.008) / 1.008
+    start = square(cos(0.008 / 1.008 * 1.5707963267948966))
+    return clamp(square(cos(phase * 1.5707963267948966)) / start, 1e-4, 1)
+
 # The forward law: x_t = sqrt(a) x_0 + sqrt(1 - a) noise.
 fn q_sample(a: [..s], x0: [..s], noise: [..s]) -> [..s]:
     return sqrt(a) * x0 + sqrt(1 - a) * noise
@@ -8,6 +14,20 @@ fn q_sample(a: [..s], x0: [..s], noise: [..s]) -> [..s]:
 # The clean image that a noise prediction stands for.
 fn predict_x0(a: [..s], x_t: [..s], eps: [..s]) -> [..s]:
     return (x_t - sqrt(1 - a) * eps) / sqrt(a)
+
+# The noise prediction whose clean image is the predicted one, clipped to -1..1.
+fn clipped_noise(a: [..s], x_t: [..s], eps: [..s]) -> [..s]:
+    return (x_t - sqrt(a) * clamp(predict_x0(a, x_t, eps), -1, 1)) / sqrt(1 - a)
+
+# The velocity (Salimans & Ho 2022), and what a predicted one says of noise and clean image.
+fn velocity(a: [..s], x0: [..s], noise: [..s]) -> [..s]:
+    return sqrt(a) * noise - sqrt(1 - a) * x0
+
+fn noise_from_velocity(a: [..s], x_t: [..s], v: [..s]) -> [..s]:
+    return sqrt(1 - a) * x_t + sqrt(a) * v
+
+fn x0_from_velocity(a: [..s], x_t: [..s], v: [..s]) -> [..s]:
+    return sqrt(a) * x_t - sqrt(1 - a) * v
 
 # One step of DDIM from time t (a_t) to an earlier time (a_s); eta = 1 is DDPM's variance.
 fn ddim_update(a_t: real, a_s: real, eta: real, x: [..s], eps: [..s], z: [..s]) -> [..s]:
@@ -28,8 +48,23 @@ fn pf_ode_euler(a_t: real, a_s: real, x: [..s], eps: [..s]) -> [..s]:
     slope = sqrt((1 - a_s) / a_s) - sqrt((1 - a_t) / a_t)
     return sqrt(a_s) * (x / sqrt(a_t) + slope * eps)
 
+# The same by Heun's rule (Karras et al. 2022): `eps_s` is the noise predicted at time s where
+# Euler's step with `eps_t` leads; it needs a_s < 1.
+fn pf_ode_heun(a_t: real, a_s: real, x: [..s], eps_t: [..s], eps_s: [..s]) -> [..s]:
+    return pf_ode_euler(a_t, a_s, x, 0.5 * (eps_t + eps_s))
+
+claims pf_ode_heun(a_t, a_s, x, eps_t, eps_s):
+    heun_is_euler: given a_t > 0 and a_t <= 1 and a_s > 0 and a_s <= 1:
+        pf_ode_heun(a_t, a_s, x, eps_t, eps_t) == pf_ode_euler(a_t, a_s, x, eps_t)
+
 claims q_sample(a, x0, noise):
     clean_at_one: given a == 1: q_sample(a, x0, noise) == x0
+
+claims velocity(a, x0, noise):
+    velocity_noise: given a >= 0 and a <= 1:
+        noise_from_velocity(a, q_sample(a, x0, noise), velocity(a, x0, noise)) == noise
+    velocity_x0:    given a >= 0 and a <= 1:
+        x0_from_velocity(a, q_sample(a, x0, noise), velocity(a, x0, noise)) == x0
 
 claims ddim_update(a_t, a_s, eta, x, eps, z):
     ddim_deterministic: given a_t > 0 and a_t < 1 and a_s > 0 and a_s <= 1:

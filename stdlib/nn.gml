@@ -17,6 +17,11 @@ layer conv_up[O, k = 4, s = 2](x: [..b, C, H, W]) -> [..b, O, H * s, W * s]:
     param b: [O] init uniform(-1 / sqrt(O * k * k), 1 / sqrt(O * k * k))
     return conv_transpose2d(x, w, stride = s) + b
 
+# A learned vector for each index.
+layer embedding[E](y: [..b] of fin[K]) -> [..b, E]:
+    param table: [K, E] init normal(mean = 0, var = 1)
+    return table[y]
+
 # ---- normalisation ----
 
 # Ba, Kiros & Hinton 2016.
@@ -58,6 +63,13 @@ layer transformer_block[heads, F](x: [..b, N, D]) -> [..b, N, D]:
     f1 = gelu(dense[F](n2))
     f2 = dense[D](f1)
     return y + f2
+
+# Attention between the places of an image, after group normalisation with 8 groups, around a skip.
+layer attention_block[heads](x: [..b, C, H, W]) -> [..b, C, H, W]:
+    n = group_norm[8](x)
+    places = rearrange n: [..b, C, H, W] -> [..b, n: (H W), C]
+    a = self_attention[heads](places)
+    return x + (rearrange a: [..b, n: (H W), C] -> [..b, C, H, W])
 
 # ---- time ----
 

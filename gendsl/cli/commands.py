@@ -15,6 +15,8 @@ from gendsl.diagnostics.suggest import did_you_mean
 COMMANDS = {
     "check": "type-check programs, show sizes and shapes, settle their claims",
     "run": "train a program; write samples, metrics, checkpoints and a report",
+    "sample": "draw from a trained run",
+    "eval": "measure a trained run: held-out terms, likelihood bounds, sample statistics",
     "fmt": "put programs into the canonical layout",
     "data": "list, get, describe and verify data sets",
     "explain": "say what a diagnostic code means",

@@ -33,6 +33,8 @@ def names() -> tuple[str, ...]:
 
 def load(name_or_path: str) -> Dataset:
     """Read and check a whole data set. Raises `GendslError` E1000..E1018 or E1030."""
+    if name_or_path.startswith(synthetic.IN_PROGRAMS) and not Path(name_or_path).exists():
+        name_or_path = synthetic.PREFIX + name_or_path.removeprefix(synthetic.IN_PROGRAMS)
     if name_or_path.startswith(synthetic.PREFIX):
         return synthetic.make(name_or_path)
     key = name_or_path.lower()

@@ -17,6 +17,7 @@ from gendsl.diagnostics.model import fail
 from gendsl.noise import Noise
 
 PREFIX = "synthetic:"
+IN_PROGRAMS = "synthetic_"  # the same in a program's `from`, where a name has no colon
 TRAIN, TEST = 4096, 1024
 MODES = 8
 RING_STD = 0.05

@@ -97,10 +97,10 @@ def sample(
         hypers_at(job, compiled, step),
         Noise(job.seed, "sample"),
     )
-    return [_result(job, key, outputs[key], show) for key, show in sampler.outputs.items()]
+    return [result_of(job, key, outputs[key], show) for key, show in sampler.outputs.items()]
 
 
-def _result(job: Job, name: str, values: Array, show: Show) -> Result:
+def result_of(job: Job, name: str, values: Array, show: Show) -> Result:
     image = _image(job, show)
     low = None if show.range is None or show.range.low is None else float(show.range.low)
     high = None if show.range is None or show.range.high is None else float(show.range.high)
@@ -171,7 +171,7 @@ def write_shows(
     )
     written = []
     for name, show in compiled.shows.items():
-        result = _result(job, name, outputs[name], show)
+        result = result_of(job, name, outputs[name], show)
         if result.image is None:
             path = folder / f"{name}.npy"
             _write_npy(path, result.values)

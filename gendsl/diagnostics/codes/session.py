@@ -183,4 +183,36 @@ ENTRIES: tuple[Entry, ...] = (
         "",
         _FLAG,
     ),
+    Entry(
+        "E1080",
+        "the run has no checkpoint yet",
+        "`gendsl sample` and `gendsl eval` read the newest checkpoint of a run. The first one is "
+        "written after 100 steps, and one at the end of every run.",
+        "",
+        _RUN,
+    ),
+    Entry(
+        "E1081",
+        "no such sampler",
+        "The program of this run declares no sampler of that name, or none at all. A sampler is "
+        "`sampler images[N = 64]() -> [N, (C H W)] in 0..1:` and sees nets and constants.",
+        "",
+        _FLAG,
+    ),
+    Entry(
+        "E1082",
+        "a sampler's argument cannot be set so",
+        "`--set NAME=VALUE` of `gendsl sample` sets an argument of the sampler, or one of its sizes "
+        "in brackets; sizes and indices are whole numbers. The number of examples is `--n`.",
+        "",
+        _FLAG,
+    ),
+    Entry(
+        "E1083",
+        "samples cannot be written to this file",
+        "Pictures (an image shape and a range are declared) go to `.png` or `.npy` files, all other "
+        "samples to `.npy` files.",
+        "",
+        _FLAG,
+    ),
 )

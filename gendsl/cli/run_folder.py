@@ -1,0 +1,42 @@
+"""What `sample` and `eval` share: the flags of a run folder, and its options as they were."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gendsl.cli.flags import FlagParser, UsageError, add_format
+from gendsl.options import RunOptions
+
+if TYPE_CHECKING:
+    from gendsl.run.reopen import Reopened
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", nargs="?", metavar="RUN", type=Path, help="the folder of a run")
+    parser.add_argument(
+        "--raw", action="store_true", help="the trained weights, not the averaged ones"
+    )
+    add_format(parser)
+
+
+def opened(args: argparse.Namespace) -> Reopened:
+    """The run in the folder that the command line names."""
+    if args.run is None:
+        raise UsageError("no run given", "the folder of a run, as in `runs/vae`")
+    from gendsl.run.reopen import reopen, run_manifest
+    from gendsl.run.targets import require_packages
+
+    require_packages()
+    return reopen(args.run, options_of(run_manifest(args.run)["command"]), args.raw)
+
+
+def options_of(command: str) -> RunOptions:
+    """The options that a manifest's command line stands for."""
+    from gendsl.cli import run
+
+    parser = FlagParser("gendsl run", "")
+    run.configure(parser)
+    return run.options(parser.read(shlex.split(command)[2:]))

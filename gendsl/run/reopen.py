@@ -1,0 +1,73 @@
+"""A finished (or interrupted) run, opened again to sample from it or to measure it.
+
+In: a run folder and the options that its manifest's command line stands for. Out: the job, its
+claims as obligations, and the values of the newest checkpoint. Always: the program, its numbers and
+the data are those of the run (E1045 otherwise); nothing is proved again and nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gendsl.core.claim import Claim
+from gendsl.diagnostics.model import Sink, fail
+from gendsl.options import RunOptions
+from gendsl.run import checkpoint, manifest
+from gendsl.run.evaluate import readable
+from gendsl.run.folder import RunFolder
+from gendsl.run.job import Job
+from gendsl.run.prepare import prepare, program_of, read_program
+from gendsl.target import CompiledFunction
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Reopened:
+    """`values` are what functions of the program read (averaged weights where there are some and
+    the run was not `--raw`), after `step` steps."""
+
+    folder: RunFolder
+    job: Job
+    claims: tuple[Claim, ...]
+    step: int
+    values: Mapping[str, Array]
+
+    def compile(self, outputs: Mapping[str, Any], sizes: Mapping[str, int]) -> CompiledFunction:
+        """Nodes as a function, at the run's sizes with `sizes` in place of some."""
+        return self.job.target.compile_function(outputs, {**self.job.sizes, **sizes})
+
+
+def run_manifest(path: Path) -> manifest.Json:
+    """The manifest in a run folder; E1042 when it is none."""
+    if not (path / "manifest.json").is_file():
+        raise fail(
+            "E1042",
+            f"{path} is not a run folder: it holds no manifest.json",
+            help="`gendsl run PROGRAM --out DIR` makes one",
+        )
+    return manifest.read(path / "manifest.json")
+
+
+def reopen(path: Path, options: RunOptions, raw: bool) -> Reopened:
+    """Analyse the program again and read the newest checkpoint."""
+    then, folder = run_manifest(path), RunFolder(path)
+    newest = checkpoint.latest(folder.checkpoints)
+    if newest is None:
+        raise fail(
+            "E1080",
+            f"{path} holds no checkpoint yet",
+            help="the first one is written after 100 steps, and one at the end of the run",
+        )
+    analysis = read_program(options, Sink(), prove=False)
+    source = program_of(analysis, replace(options, allow_refuted=True))
+    job = prepare(replace(options, raw=raw or options.raw), source, options.target)
+    manifest.require_same(then, job.identity(), f"{then['command']}")
+    found = checkpoint.load(newest)
+    values = readable(found.values, ema=not job.raw)
+    return Reopened(folder, job, analysis.obligations, found.step, values)

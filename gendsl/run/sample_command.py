@@ -1,0 +1,163 @@
+"""`gendsl sample RUN [SAMPLER]`: draw from a trained run, as many examples as wanted.
+
+In: a reopened run and a `SampleRequest`. Out: a picture or an `.npy` file. Always: example i is the
+same for every number of examples asked for, and the first ones are those that the run drew at its
+end (same seed); nothing of the run folder is overwritten without being named.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gendsl.diagnostics.model import fail
+from gendsl.diagnostics.suggest import did_you_mean
+from gendsl.ir.graph import SamplerGraph
+from gendsl.noise import Noise
+from gendsl.ops.leaf import Input
+from gendsl.run import pictures
+from gendsl.run.files import write_whole
+from gendsl.run.reopen import Reopened
+from gendsl.run.sample import Result, arguments, result_of
+from gendsl.shape.dim import Dim
+from gendsl.shape.tensor_type import Fin
+
+Array = np.ndarray[Any, Any]
+
+CHUNK = 64  # examples at a time: what is drawn does not depend on it
+
+
+@dataclass(frozen=True)
+class SampleRequest:
+    """`sampler` "" is the first one; `count` None its default; `settings` set its arguments and its
+    other sizes; `seed` None is the run's."""
+
+    sampler: str = ""
+    count: int | None = None
+    settings: tuple[tuple[str, str], ...] = ()
+    seed: int | None = None
+    out: Path | None = None
+
+
+def find_sampler(run: Reopened, name: str) -> SamplerGraph:
+    """The sampler of that name, the first one for ""; E1081 when there is none."""
+    samplers = run.job.source.graph.samplers
+    if not samplers:
+        raise fail(
+            "E1081",
+            f"{run.job.source.path} has no sampler: there is nothing to draw",
+            help="add `sampler images[N = 64]() -> [N, (C H W)] in 0..1:` to the program",
+        )
+    if not name:
+        return next(iter(samplers.values()))
+    if name not in samplers:
+        listed = ", ".join(f"`{known}`" for known in samplers)
+        raise fail(
+            "E1081",
+            f"{run.job.source.path} has no sampler `{name}`",
+            help=did_you_mean(name, list(samplers)) or f"its samplers are {listed}",
+        )
+    return samplers[name]
+
+
+def draw(
+    run: Reopened,
+    sampler: SamplerGraph,
+    count: int,
+    settings: Mapping[str, str] | None = None,
+    seed: int | None = None,
+) -> list[Result]:
+    """`count` examples in pieces; an argument along the examples goes on from piece to piece."""
+    sampler = _set(sampler, settings or {})
+    whole = arguments(sampler, count, run.job.sizes)
+    long = {
+        node.op.key if isinstance(node.op, Input) else name
+        for name, node in sampler.inputs.items()
+        if node.type.shape and node.type.shape[0] == Dim.name(sampler.size)
+    }
+    outputs = {key: show.node for key, show in sampler.outputs.items()}
+    made: dict[int, Any] = {}
+    parts: list[dict[str, Array]] = []
+    for first in range(0, count, CHUNK):
+        size = min(CHUNK, count - first)
+        if size not in made:
+            made[size] = run.compile(outputs, sampler.bound(run.job.sizes, size))
+        given = {k: v[first : first + size] if k in long else v for k, v in whole.items()}
+        source = Noise(run.job.seed if seed is None else seed, "sample", first_example=first)
+        parts.append(made[size].run(run.values, given, dict(run.job.settings.hypers), source))
+    return [
+        result_of(run.job, key, np.concatenate([part[key] for part in parts]), show)
+        for key, show in sampler.outputs.items()
+    ]
+
+
+def _set(sampler: SamplerGraph, settings: Mapping[str, str]) -> SamplerGraph:
+    """The sampler with other sizes and defaults."""
+    sizes, numbers = dict(sampler.sizes), dict(sampler.defaults)
+    for name, text in settings.items():
+        if name in sizes and name != sampler.size:
+            sizes[name] = Dim.of(_whole(name, text, 1))
+        elif name in sampler.inputs:
+            fin = isinstance(sampler.inputs[name].type.elem, Fin)
+            numbers[name] = Fraction(_whole(name, text, 0)) if fin else _number(name, text)
+        else:
+            known = [*(n for n in sizes if n != sampler.size), *sampler.inputs]
+            raise fail(
+                "E1082",
+                f"the sampler `{sampler.name}` has no argument `{name}`",
+                help=did_you_mean(name, known)
+                or (f"it has {', '.join(f'`{k}`' for k in known)}" if known else "it has none"),
+            )
+    return replace(sampler, sizes=sizes, defaults=numbers)
+
+
+def _whole(name: str, text: str, least: int) -> int:
+    if text.isdecimal() and int(text) >= least:
+        return int(text)
+    raise fail("E1082", f"`{name} = {text}` is not a whole number >= {least}")
+
+
+def _number(name: str, text: str) -> Fraction:
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError) as error:
+        raise fail("E1082", f"`{name} = {text}` is not a number") from error
+
+
+def write(run: Reopened, request: SampleRequest) -> list[tuple[Path, Result]]:
+    """Draw what was asked for and write it; the files with what they hold."""
+    sampler = find_sampler(run, request.sampler)
+    count = request.count or sampler.default_size
+    results = draw(run, sampler, count, dict(request.settings), request.seed)
+    return [(write_result(run, sampler, result, request.out), result) for result in results]
+
+
+def write_result(run: Reopened, sampler: SamplerGraph, result: Result, out: Path | None) -> Path:
+    """A picture as PNG (as `.npy` where the name says so), anything else as `.npy`."""
+    name = sampler.name if not result.name else f"{sampler.name}-{result.name}"
+    suffix = ".npy" if result.image is None else ".png"
+    path = out or run.folder.path / f"sample-{name}-{len(result.values)}{suffix}"
+    if out is not None and result.name:
+        path = out.with_name(f"{out.stem}-{result.name}{out.suffix}")
+    if path.suffix not in (".png", ".npy") or (path.suffix == ".png" and result.image is None):
+        kinds = "`.npy`" if result.image is None else "`.png` or `.npy`"
+        raise fail(
+            "E1083",
+            f"cannot write `{sampler.name}` to {path}",
+            help=f"name a file that ends in {kinds}",
+        )
+    if path.suffix == ".npy":
+        buffer = io.BytesIO()
+        np.save(buffer, result.values, allow_pickle=False)
+        write_whole(path, buffer.getvalue())
+    else:
+        assert result.image is not None
+        tiles = pictures.tiles(result.values, result.image, result.low, result.high)
+        pictures.write(path, pictures.grid(tiles))
+    return path
