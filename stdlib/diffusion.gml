@@ -53,6 +53,47 @@ fn pf_ode_euler(a_t: real, a_s: real, x: [..s], eps: [..s]) -> [..s]:
 fn pf_ode_heun(a_t: real, a_s: real, x: [..s], eps_t: [..s], eps_s: [..s]) -> [..s]:
     return pf_ode_euler(a_t, a_s, x, 0.5 * (eps_t + eps_s))
 
+# One step of the forward chain: x_t given x_{t-1}, with beta_t = b (Ho et al. 2020, eq. 2).
+kernel noising_step(x: [..s], b: real) -> [..s]:
+    fresh: [..s] ~ normal(mean = 0, var = 1)
+    return sqrt(1 - b) * x + sqrt(b) * fresh
+
+# The forward law at once.
+kernel noised(x0: [..s], a: real) -> [..s]:
+    fresh: [..s] ~ normal(mean = 0, var = 1)
+    return sqrt(a) * x0 + sqrt(1 - a) * fresh
+
+# Euler's step of dx/dt = f.
+fn euler_step(x: [..s], f: [..s], dt: real) -> [..s]:
+    return x + dt * f
+
+claims noising_step(x, b):
+    noising_law: given b > 0 and b < 1:
+        noising_step(x, b) has law normal(mean = sqrt(1 - b) * x, var = b)
+
+claims noised(x0, a):
+    forward_law as forwardGaussian_isGaussian: given a > 0 and a < 1:
+        noised(x0, a) has law normal(mean = sqrt(a) * x0, var = 1 - a)
+
+claims euler_step(x, f, dt):
+    euler_zero_step: euler_step(x, f, 0) == x
+
+claims predict_x0(a, x_t, eps):
+    exact_noise: given a > 0 and a < 1: predict_x0(a, q_sample(a, x_t, eps), eps) == x_t
+
+claims posterior_mean(a_t, a_s, x0, x_t):
+    posterior_weights:  given a_t > 0 and a_t < a_s and a_s < 1: posterior_mean(a_t, a_s, 0, 0) == 0
+    posterior_of_exact: given a_t > 0 and a_t < a_s and a_s <= 1:
+        posterior_mean(a_t, a_s, x0, sqrt(a_t) * x0) == sqrt(a_s) * x0
+    posterior_at_clean: given a_t > 0 and a_t < 1: posterior_mean(a_t, 1, x0, x_t) == x0
+
+claims posterior_variance(a_t, a_s):
+    variance_nonneg: given a_t > 0 and a_t <= a_s and a_s <= 1 and a_t < 1:
+        posterior_variance(a_t, a_s) >= 0
+    variance_small:  given a_t > 0 and a_t <= a_s and a_s <= 1 and a_t < 1:
+        posterior_variance(a_t, a_s) <= 1 - a_s
+    point_at_clean:  given a_t > 0 and a_t < 1: posterior_variance(a_t, 1) == 0
+
 claims pf_ode_heun(a_t, a_s, x, eps_t, eps_s):
     heun_is_euler: given a_t > 0 and a_t <= 1 and a_s > 0 and a_s <= 1:
         pf_ode_heun(a_t, a_s, x, eps_t, eps_t) == pf_ode_euler(a_t, a_s, x, eps_t)
@@ -66,11 +107,29 @@ claims velocity(a, x0, noise):
     velocity_x0:    given a >= 0 and a <= 1:
         x0_from_velocity(a, q_sample(a, x0, noise), velocity(a, x0, noise)) == x0
 
+claims pf_ode_euler(a_t, a_s, x, eps):
+    pf_ode_zero_step:   given a_t > 0 and a_t <= 1: pf_ode_euler(a_t, a_t, x, eps) == x
+    pf_ode_exact_noise: given a_t > 0 and a_t < 1 and a_s > 0 and a_s <= 1:
+        pf_ode_euler(a_t, a_s, sqrt(a_t) * x + sqrt(1 - a_t) * eps, eps)
+        == sqrt(a_s) * x + sqrt(1 - a_s) * eps
+
 claims ddim_update(a_t, a_s, eta, x, eps, z):
-    ddim_deterministic: given a_t > 0 and a_t < 1 and a_s > 0 and a_s <= 1:
+    ddim_deterministic:              given a_t > 0 and a_t < 1 and a_s > 0 and a_s <= 1:
         ddim_update(a_t, a_s, 0, x, eps, z)
         == sqrt(a_s) * predict_x0(a_t, x, eps) + sqrt(1 - a_s) * eps
-    ddim_last_step:     given a_t > 0 and a_t < 1:
+    ddim_last_step:                  given a_t > 0 and a_t < 1:
         ddim_update(a_t, 1, eta, x, eps, z) == predict_x0(a_t, x, eps)
-    pf_ode_is_ddim:     given a_t > 0 and a_t < 1 and a_s > 0 and a_s <= 1:
+    pf_ode_is_ddim:                  given a_t > 0 and a_t < 1 and a_s > 0 and a_s <= 1:
         pf_ode_euler(a_t, a_s, x, eps) == ddim_update(a_t, a_s, 0, x, eps, z)
+    ddim_zero_step:                  given a_t > 0 and a_t < 1:
+        ddim_update(a_t, a_t, 0, x, eps, z) == x
+    ddim_step as ddimStep_eq_x0Pred: given a_t > 0 and a_t < 1 and a_s > 0 and a_s <= 1:
+        ddim_update(a_t, a_s, 0, x, eps, z)
+        == sqrt(a_s) * predict_x0(a_t, x, eps) + sqrt(1 - a_s) * eps
+    ddim_exact_noise:                given a_t > 0 and a_t < 1 and a_s > 0 and a_s <= 1:
+        ddim_update(a_t, a_s, 0, sqrt(a_t) * x + sqrt(1 - a_t) * eps, eps, z)
+        == sqrt(a_s) * x + sqrt(1 - a_s) * eps
+    ddim_eta_one:                    given a_t > 0 and a_t < a_s and a_s < 1:
+        ddim_update(a_t, a_s, 1, x, eps, z)
+        == posterior_mean(a_t, a_s, predict_x0(a_t, x, eps), x)
+        + sqrt(posterior_variance(a_t, a_s)) * z
