@@ -27,8 +27,8 @@ from gendsl.ops.symbolic import NetCall
 from gendsl.prove.case import Case, Outcome
 from gendsl.prove.kernel.normal import KernelError
 from gendsl.prove.kernel.term import Atom, Mono, Poly, atom, of_atom
+from gendsl.prove.reading import SHAPED, frontier, visible
 from gendsl.prove.refute import refute_batch
-from gendsl.prove.sequent import SHAPED, frontier, visible
 from gendsl.shape.dim import Dim
 
 FREE = -1  # does not depend on the examples

@@ -10,7 +10,8 @@ from gendsl.core import claim as c
 from gendsl.core.program import Interface
 from gendsl.ir.graph import Graph
 from gendsl.prove.props import Alternatives, alternatives
-from gendsl.prove.sequent import Proof, Setting
+from gendsl.prove.reading import Setting
+from gendsl.prove.sequent import Proof
 from gendsl.prove.verdict import Verdict
 
 

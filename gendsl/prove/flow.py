@@ -17,8 +17,8 @@ from gendsl.ops.broadcast import fill
 from gendsl.ops.leaf import Input
 from gendsl.passes.differentiate import gradients
 from gendsl.prove import equal
-from gendsl.prove import sequent as sq
 from gendsl.prove.case import Case, Outcome
+from gendsl.prove.compare import discharge, prove_closed
 from gendsl.prove.cone import Cone
 from gendsl.prove.derive import Tangents, reaches
 from gendsl.prove.kernel import normal as n
@@ -26,6 +26,7 @@ from gendsl.prove.kernel import rules as r
 from gendsl.prove.kernel.rules import Thm
 from gendsl.prove.kernel.term import ONE, ZERO, Poly
 from gendsl.prove.props import Comparison, IllPosed
+from gendsl.prove.reading import Reading, Sequent, declared, readings
 from gendsl.prove.refute import refute_gradients
 
 Row = tuple[int, c.GradTerm]
@@ -97,8 +98,8 @@ def _show(case: Case, rows: Sequence[Row], given: tuple[Comparison, ...]) -> Out
     probe = values[0]
     for v in values[1:]:
         probe = case.graph.builder.apply(Sub(), probe, v)
-    sequent = sq.Sequent(given, Comparison("eq", probe, probe, probe))
-    for reading in sq.readings(sequent, case.setting):
+    sequent = Sequent(given, Comparison("eq", probe, probe, probe))
+    for reading in readings(sequent, case.setting):
         if case.setting.expired():
             break
         try:
@@ -113,7 +114,7 @@ def _attempt(
     case: Case,
     live: Sequence[tuple[int, c.GradTerm, frozenset[Node]]],
     given: tuple[Comparison, ...],
-    reading: sq.Reading,
+    reading: Reading,
 ) -> Thm | None:
     reader = case.setting.reader(reading.opaque)
     total: Poly = ZERO
@@ -123,15 +124,15 @@ def _attempt(
         factor = ONE if t.factor is None else reader.real(t.factor)
         total = n.add(total, n.scale(n.mul(factor, slope), sign))
     hyps = [r.assume(q.prop(reader)) for q in given]
-    facts = [*hyps, *sq.declared([t.value for _, t, _ in live], case.setting)]
+    facts = [*hyps, *declared([t.value for _, t, _ in live], case.setting)]
     found = equal.prove_zero(total, [h for h in hyps if h.concl.rel == "eq"])
     if found is None:
         return None
     cone, allowed = Cone(facts, case.setting.expired), {f.concl for f in facts}
-    done = sq.discharge(found, allowed, cone)
+    done = discharge(found, allowed, cone)
     for q in reader.conditions:
-        side = sq.prove_closed(q, cone)
-        if side is None or sq.discharge(side, allowed, cone) is None:
+        side = prove_closed(q, cone)
+        if side is None or discharge(side, allowed, cone) is None:
             return None
     return done
 

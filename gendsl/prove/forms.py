@@ -26,7 +26,8 @@ from gendsl.prove.props import (
     comparison,
     difference,
 )
-from gendsl.prove.sequent import Proof, Sequent, Setting
+from gendsl.prove.reading import Sequent, Setting, with_ranges
+from gendsl.prove.sequent import Proof
 
 
 def settled(case: Case) -> Outcome:
@@ -41,7 +42,9 @@ def settled(case: Case) -> Outcome:
 
 
 def vacuous(case: Case) -> bool:
-    """Whether 0 > 1 follows from each alternative of the hypotheses."""
+    """Whether 0 > 1 follows from each alternative of the hypotheses (if no point meets them)."""
+    if refute.possible(case, case.given, (*FIRST, *MORE)):
+        return False
     build = case.graph.builder
     zero, one = build.apply(Const(Fraction(0))), build.apply(Const(Fraction(1)))
     absurd = Comparison("gt", zero, one, difference(zero, one, build))
@@ -191,7 +194,7 @@ def monotone(case: Case, body: c.Monotone) -> Outcome:
     name = f"{old.op.kind}:{old.op.key}"
     if name in ranges:
         ranges[f"{name}'"] = ranges[name]
-    setting = sq.with_ranges(case.setting, ranges)
+    setting = with_ranges(case.setting, ranges)
     given = tuple((*hyps, order) for hyps in case.given)
     moved_given = tuple(tuple(_replaced(q, old, new, build) for q in hyps) for hyps in case.given)
     rows = tuple((*a, *b) for a in given for b in moved_given)

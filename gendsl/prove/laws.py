@@ -18,13 +18,14 @@ from gendsl.ir.graph import Node, reachable
 from gendsl.lazy import np
 from gendsl.ops.leaf import Draw
 from gendsl.prove import equal
-from gendsl.prove import sequent as sq
 from gendsl.prove.case import Case, Outcome
+from gendsl.prove.compare import discharge, prove_closed, prove_comparison
 from gendsl.prove.cone import Cone
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel import rules as r
 from gendsl.prove.kernel.term import ONE, ZERO, Atom, Mono, Poly, atom, of_atom
 from gendsl.prove.props import Comparison, IllPosed
+from gendsl.prove.reading import SHAPED, Setting, declared, frontier, signed
 from gendsl.prove.refute import show, worlds
 from gendsl.prove.terms import At, Reader, indices, leaf_name
 from gendsl.prove.witness import NoWorld, World
@@ -126,7 +127,7 @@ def law_readings(
     roots = [value, *law.arguments.values(), *(x for q in given for x in (q.left, q.right))]
     moving = _above(roots, averaged)
     named = frozenset(x for x in reachable(roots) if x in case.setting.build.names and x.inputs)
-    shape = sq.frontier(roots, sq.SHAPED, named - moving)
+    shape = frontier(roots, SHAPED, named - moving)
     yield from ((shape | named) - moving, named - moving, frozenset[Node]())
 
 
@@ -146,7 +147,7 @@ def _compare(
     opaque: frozenset[Node],
     given: tuple[Comparison, ...],
 ) -> Outcome:
-    setting = sq.signed(case.setting, given)
+    setting = signed(case.setting, given)
     reader = setting.reader(opaque)
     names = frozenset(leaf_name(x) for x in averaged)
     at, other = indices(value.type.shape), indices(value.type.shape)
@@ -167,21 +168,19 @@ def _zero(
     gap: Poly,
     roots: Sequence[Node],
     reader: Reader,
-    setting: sq.Setting,
+    setting: Setting,
     given: tuple[Comparison, ...],
 ) -> bool:
     """gap = 0 with every domain condition discharged."""
     hyps = [r.assume(q.prop(reader)) for q in given]
-    facts = [*hyps, *sq.declared(roots, setting)]
+    facts = [*hyps, *declared(roots, setting)]
     cone, allowed = Cone(facts, setting.expired), {f.concl for f in facts}
-    t = sq.prove_comparison(
-        "eq", gap, [h for h in hyps if h.concl.rel == "eq"], cone, None, None, ()
-    )
-    if t is None or sq.discharge(t, allowed, cone) is None:
+    t = prove_comparison("eq", gap, [h for h in hyps if h.concl.rel == "eq"], cone, None, None, ())
+    if t is None or discharge(t, allowed, cone) is None:
         return False
     for q in reader.conditions:
-        side = sq.prove_closed(q, cone)
-        if side is None or sq.discharge(side, allowed, cone) is None:
+        side = prove_closed(q, cone)
+        if side is None or discharge(side, allowed, cone) is None:
             return False
     return True
 

@@ -56,6 +56,20 @@ def refute(
     return None
 
 
+def possible(case: Case, given: Alternatives, seeds: Sequence[int]) -> bool:
+    """Whether a point was found where some alternative of the hypotheses holds."""
+    nodes = [x for row in given for q in row for x in (q.left, q.right)]
+    for world in worlds(case, nodes, seeds):
+        for hyps in given:
+            try:
+                at = assigned(world, hyps)
+                if all(holds(at, q) for q in hyps):
+                    return True
+            except NoWorld:
+                continue
+    return False
+
+
 def worlds(case: Case, nodes: Sequence[Node], seeds: Sequence[int]) -> Iterator[World]:
     for seed in seeds:
         if case.setting.expired():

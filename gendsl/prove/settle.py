@@ -18,7 +18,7 @@ from gendsl.prove import forms
 from gendsl.prove.case import Case, Outcome
 from gendsl.prove.kernel.normal import KernelError, stop_at
 from gendsl.prove.props import IllPosed
-from gendsl.prove.sequent import Setting
+from gendsl.prove.reading import Setting
 from gendsl.prove.verdict import ClaimReport
 from gendsl.shape.dim import Dim
 from gendsl.shape.tensor_type import Range

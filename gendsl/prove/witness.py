@@ -18,7 +18,7 @@ from gendsl.ir.evaluate import EvaluationError, evaluate, input_key
 from gendsl.ir.graph import Node, reachable
 from gendsl.lazy import np
 from gendsl.ops.leaf import Draw, Input
-from gendsl.prove.sequent import Setting
+from gendsl.prove.reading import Setting
 from gendsl.prove.terms import leaf_name
 from gendsl.shape.dim import Dim
 from gendsl.shape.tensor_type import Bool, Fin, Range
