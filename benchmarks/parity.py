@@ -150,16 +150,15 @@ def table(results: Mapping[str, list[Outcome]], steps: int | None) -> str:
         "Differences are the largest relative ones in the first "
         f"{COMPARED} steps, of the loss and of any named term.",
         "",
-        "| program | loss | any term | held-out, gendsl | held-out, PyTorch | difference of means |",
+        "| program | loss | any term | held out, gendsl | held out, PyTorch | gap of means |",
         "|---|---|---|---|---|---|",
     ]
     for name, outcomes in results.items():
         ours, theirs = [o.ours for o in outcomes], [o.theirs for o in outcomes]
         gap = abs(mean(ours) - mean(theirs)) / abs(mean(theirs))
         loss, term = max(o.loss for o in outcomes), max(o.term for o in outcomes)
-        lines.append(
-            f"| {name} | {loss:.1e} | {term:.1e} | {_spread(ours)} | {_spread(theirs)} | {gap:.3%} |"
-        )
+        cells = (name, f"{loss:.1e}", f"{term:.1e}", _spread(ours), _spread(theirs), f"{gap:.3%}")
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

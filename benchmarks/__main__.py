@@ -1,0 +1,19 @@
+"""`python -m benchmarks`: every comparison, one after the other; each writes its table.
+
+One alone: `python -m benchmarks.parity --help`.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks import parity
+
+
+def main() -> int:
+    parity.main()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
