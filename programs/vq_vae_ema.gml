@@ -1,5 +1,6 @@
 # A VQ-VAE whose codebook follows running averages instead of gradients (van den Oord et al. 2017,
-# appendix A.1; Razavi et al. 2019), with Laplace-smoothed counts.
+# appendix A.1; Razavi et al. 2019). A code that is hardly used restarts at an input of the batch
+# (Dhariwal et al. 2020).
 import codebook: ema, nearest
 import nn: conv, conv_up
 
@@ -9,6 +10,7 @@ dim Cd = 16
 dim K = 64
 hyper beta = 0.25 in 0..inf
 hyper decay = 0.98 in 0..1
+hyper least = 0.5 in 1e-3..1
 
 data x: [B, C, H, W] in 0..1 from fashion2k
 
@@ -37,9 +39,14 @@ objective vq:
     term commitment = mean[B](sum[P, Cd](square(z - stop_grad(e))))
     minimize recon + beta * commitment
     show reconstruction = xhat
-    seen = segment_sum[K](k, 1 + 0 * sum[Cd](z))
-    update counts <- maximum(ema(decay, counts, stop_grad(seen)), 1e-3)
-    update sums <- ema(decay, sums, stop_grad(segment_sum[K](k, z)))
+    inputs = stop_grad(rearrange z: [B, P, Cd] -> [n: (B P), Cd])
+    code = rearrange k: [B, P] -> [n: (B P)]
+    chosen: [K] of fin[B * (H / 4) * (W / 4)] ~ uniform(0..B * (H / 4) * (W / 4) - 1)
+    counted = ema(decay, counts, segment_sum[K](code, 1 + 0 * sum[Cd](inputs)))
+    summed = ema(decay, sums, segment_sum[K](code, inputs))
+    unused = counted < least
+    update counts <- where(unused, 1, counted)
+    update sums <- where(expand unused: [K] -> [K, Cd], inputs[chosen], summed)
 
 claims vq:
     two_term: vq == weighted_two_term(beta, recon, commitment)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from gendsl.core.claim import Claim
+from gendsl.core.program import Program
 from gendsl.diagnostics.model import Sink, fail
 from gendsl.options import RunOptions
 from gendsl.run import checkpoint, manifest
@@ -34,6 +35,7 @@ class Reopened:
 
     folder: RunFolder
     job: Job
+    program: Program
     claims: tuple[Claim, ...]
     step: int
     values: Mapping[str, Array]
@@ -70,4 +72,5 @@ def reopen(path: Path, options: RunOptions, raw: bool) -> Reopened:
     manifest.require_same(then, job.identity(), f"{then['command']}")
     found = checkpoint.load(newest)
     values = readable(found.values, ema=not job.raw)
-    return Reopened(folder, job, analysis.obligations, found.step, values)
+    assert analysis.program is not None
+    return Reopened(folder, job, analysis.program, analysis.obligations, found.step, values)

@@ -215,4 +215,12 @@ ENTRIES: tuple[Entry, ...] = (
         "",
         _FLAG,
     ),
+    Entry(
+        "E1084",
+        "nothing to evaluate on",
+        "`gendsl eval` measures a run on data, and this program reads none, or the part of the "
+        "data that was asked for is empty. `gendsl sample` draws from the run.",
+        "",
+        _FLAG,
+    ),
 )
