@@ -21,6 +21,7 @@ from gendsl.prove.kernel.term import F1, ONE, Atom, Mono, Poly, atom, poly
 from gendsl.prove.sample import Point, Undefined
 
 MAX_COLUMNS = 900
+SEEDS, POINTS = 80, 8  # random points to look at, and to keep
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Cone:
 
     facts: Sequence[Thm] = ()
     expired: Callable[[], bool] = lambda: False
+    effort: int = 2
     _pool: dict[tuple[Poly, int], Atom] = field(default_factory=dict)
     _found: list[Point] | None = None
 
@@ -50,7 +52,7 @@ class Cone:
             return r.linear("ge", target, []) if rel == "ge" else None
         if self._false(target, rel):
             return None
-        for depth in (0, 1, 2):
+        for depth in range(self.effort + 1):
             if self.expired():
                 return None
             found = self._solve(target, rel, depth)
@@ -74,11 +76,13 @@ class Cone:
     def _points(self) -> list[Point]:
         if self._found is None:
             self._found = []
-            for seed in range(12):
+            for seed in range(SEEDS if self.facts else 12):
                 point = Point(seed)
                 try:
                     if all(point.holds(f.concl) for f in self.facts):
                         self._found.append(point)
+                    if len(self._found) >= POINTS:
+                        break
                 except (Undefined, KeyError, OverflowError):
                     continue
         return self._found

@@ -13,7 +13,7 @@ from itertools import permutations
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel import rules as r
 from gendsl.prove.kernel.rules import Thm
-from gendsl.prove.kernel.term import ONE, ZERO, Atom, Mono, Poly, of_atom, poly
+from gendsl.prove.kernel.term import ONE, Atom, Mono, Poly, of_atom, poly
 
 ROUNDS = 24
 
@@ -119,19 +119,12 @@ def quotient(m: Mono, by: Mono) -> Poly:
     return n.assemble(exponents)
 
 
-def _assumed(base: Poly, k: Fraction) -> Thm:
+def nonzero(base: Poly, *, strict: bool) -> Thm:
+    """base != 0 (or > 0): evident, or a domain condition that is assumed."""
     if n.positive(base):
-        return r.evident("gt", n.power(base, k))
+        return r.evident("gt", base)
     free = sorted(base.free, key=lambda i: i.serial)
-    rel = "ne" if k.denominator == 1 else "gt"
-    claim = r.prop(rel, base, free)
-    t = specialized(r.assume(claim), base)
-    if rel == "gt":
-        return r.raise_to(t, k)
-    result = t
-    for _ in range(k.numerator - 1):
-        result = r.times(result, t)
-    return result
+    return specialized(r.assume(r.prop("gt" if strict else "ne", base, free)), base)
 
 
 def specialized(t: Thm, p: Poly) -> Thm:
@@ -146,20 +139,23 @@ def specialized(t: Thm, p: Poly) -> Thm:
     raise n.KernelError("no instance has this form")
 
 
-def _cleared(p: Poly, equations: Sequence[Thm]) -> Thm | None:
-    """p = 0 from q p = 0, where q clears the denominators of p."""
+def _cleared(p: Poly, equations: Sequence[Thm], depth: int = 6) -> Thm | None:
+    """p = 0 from q p = 0, where q is a power of a sum that p divides by."""
     worst: dict[Atom, Fraction] = {}
     for m in p.terms:
         for a, k in m:
             if a.kind in ("P", "S") and k < 0:
                 worst[a] = max(worst.get(a, Fraction(0)), -k)
-    if not worst:
+    if not worst or not depth:
         return None
-    factor: Thm | None = None
-    for a, k in worst.items():
-        one = _assumed(a.args[0] if a.kind == "P" else of_atom(a), k)
-        factor = one if factor is None else r.times(factor, one)
-    assert factor is not None
-    product = n.mul(factor.poly, p)
-    zero = r.linear("eq", ZERO, []) if not product.terms else prove_zero(product, equations)
-    return None if zero is None else r.divide(zero, factor, p)
+    a, k = max(worst.items(), key=lambda x: (x[0].height, len(repr(x[0]))))
+    product = n.times_power(p, a, k)
+    steps, rest = reduced(product, equations)
+    if rest.terms:
+        last = _cleared(rest, equations, depth - 1)
+        if last is None:
+            return None
+        steps.append(last)
+    zero = r.linear("eq", product, [(ONE, t) for t in steps])
+    base = a.args[0] if a.kind == "P" else of_atom(a)
+    return r.divide_power(zero, nonzero(base, strict=k.denominator != 1), a, k, p)

@@ -27,7 +27,7 @@ from gendsl.prove.kernel.term import atom, const, of_atom
 from gendsl.prove.props import Comparison
 from gendsl.prove.terms import Reader, indices, leaf_name, size
 from gendsl.shape.dim import Dim
-from gendsl.shape.tensor_type import Bool, Fin, Range
+from gendsl.shape.tensor_type import Bool, Fin, Range, Real
 
 
 @dataclass(frozen=True)
@@ -109,15 +109,30 @@ def signed(setting: Setting, given: Iterable[Comparison]) -> Setting:
     return replace(setting, signs={**setting.signs, **signs_given(given)})
 
 
+def number(node: Node) -> Fraction | None:
+    """The value of a constant, spread or not."""
+    while isinstance(node.op, br.Broadcast):
+        (node,) = node.inputs
+    return node.op.value if isinstance(node.op, Const) else None
+
+
 def signs_given(given: Iterable[Comparison]) -> dict[str, str]:
     """The signs of leaves that hypotheses of the form `leaf > 0` and `leaf >= 0` declare."""
     found: dict[str, str] = {}
     for q in given:
-        positive = isinstance(q.right.op, Const) and isinstance(q.left.op, Input)
-        if positive and q.right.op.value >= 0 and q.rel in ("gt", "ge"):  # type: ignore[attr-defined]
-            strict = q.rel == "gt" or q.right.op.value > 0  # type: ignore[attr-defined]
+        limit = number(q.right)
+        leaf = isinstance(q.left.op, Input) and isinstance(q.left.type.elem, Real)
+        if leaf and limit is not None and limit >= 0 and q.rel in ("gt", "ge"):
+            strict = q.rel == "gt" or limit > 0
             name = leaf_name(q.left)
             found[name] = "+" if strict or found.get(name) == "+" else "0+"
+    for _ in range(3):  # leaf >= other leaf passes the sign on
+        for q in given:
+            pair = isinstance(q.left.op, Input) and isinstance(q.right.op, Input)
+            sign = found.get(leaf_name(q.right)) if pair and q.rel in ("gt", "ge") else None
+            if sign is not None and not isinstance(q.left.type.elem, Fin):
+                strict = sign == "+" or q.rel == "gt" or found.get(leaf_name(q.left)) == "+"
+                found[leaf_name(q.left)] = "+" if strict else "0+"
     return found
 
 

@@ -30,7 +30,7 @@ class Point:
         self.random = random.Random(seed)
         self.sizes: dict[str, int] = dict(sizes or {})
         self.values: dict[tuple[Any, ...], float] = {}
-        self.span = self.random.choice((0.3, 1.0, 2.0))
+        self.span = self.random.choice((0.0, 0.3, 1.0, 2.0))  # 0: values in (0, 1)
 
     # ---- polynomials ----------------------------------------------------------------------
     def poly(self, p: Poly, at: Mapping[Atom, int]) -> float:
@@ -55,7 +55,7 @@ class Point:
                 return self._value(("var", args[0], *(self.index(i, at) for i in args[1])), args[2])
             case "bool":
                 key = ("bool", args[0], *(self.index(i, at) for i in args[1]))
-                return float(self._value(key, "+") > self.span / 2)
+                return float(self._value(key, "+") > max(self.span, 1.0) / 2)
             case "dim":
                 return float(self.size(args[0]))
             case "S":
@@ -82,7 +82,7 @@ class Point:
 
     def _value(self, key: tuple[Any, ...], sign: str) -> float:
         if key not in self.values:
-            v = self.random.gauss(0, self.span)
+            v = self.random.gauss(0, self.span) if self.span else self.random.random()
             self.values[key] = abs(v) + (1e-3 if sign == "+" else 0) if sign else v
         return self.values[key]
 

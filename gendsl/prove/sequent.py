@@ -102,7 +102,7 @@ class Attempt:
         """For a term of evident sign: what to assume of its variable, and the proof."""
         at = indices(x.type.shape)
         facts = declared([x], self.setting)
-        t = Signs(self.ground, Cone(facts, self.setting.expired)).above(x, at)
+        t = Signs(self.ground, Cone(facts, self.setting.expired, effort=1)).above(x, at)
         if t is None:
             return None
         closed = r.generalize(t, [i for i in at if i in t.poly.free])

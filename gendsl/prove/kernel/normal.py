@@ -116,6 +116,13 @@ def assemble(exponents: Mapping[Atom, Fraction], coefficient: Fraction = F1) -> 
     return result
 
 
+def times_power(p: Poly, a: Atom, k: Fraction) -> Poly:
+    """p * a^k, term by term, so that powers of a cancel before they are expanded."""
+    return add(
+        *(scale(assemble({**dict(m), a: dict(m).get(a, F0) + k}), c) for m, c in p.terms.items())
+    )
+
+
 def _primes(c: Fraction) -> list[tuple[int, int]]:
     """c > 0 as powers of primes (a large cofactor stays whole)."""
     found = []

@@ -367,6 +367,15 @@ def divide(t: Thm, by: Thm, quotient: Poly) -> Thm:
     return _thm("divide", t.concl.rel, quotient, [t, by])
 
 
+def divide_power(t: Thm, by: Thm, a: Atom, k: Fraction, quotient: Poly) -> Thm:
+    """`divide` by a power of an atom: q a^k rel 0, a != 0 (a > 0 for inequalities and roots)."""
+    _need(by.poly is (a.args[0] if a.kind == "P" else of_atom(a)) and k > 0, "not the base")
+    whole = k.denominator == 1 and t.concl.rel in ("eq", "ne")
+    _need(by.concl.rel == "gt" or (whole and by.concl.rel == "ne"), "sign of the base")
+    _need(n.times_power(quotient, a, k) is t.poly, "not a factor")
+    return _thm("divide_power", t.concl.rel, quotient, [t, by], (a, k))
+
+
 def root(bound: Thm, squares: Thm, x: Poly) -> Thm:
     """From y >= 0 and y^2 - x^2 >= 0: y - x >= 0."""
     y = bound.poly
