@@ -54,7 +54,7 @@ def prove_comparison(
 ) -> Thm | None:
     """p rel 0; `node`, if any, is a node whose value at `at` is p."""
     found = _directly(rel, p, equations, cone, signs, node, at)
-    if found is None and rel in ("ge", "gt") and depth:
+    if found is None and rel != "ne" and depth:
         found = _by_summands(rel, p, equations, cone, depth)
     if found is not None or not top_atoms(p):
         return found
@@ -171,15 +171,16 @@ def _by_summands(rel: str, p: Poly, equations: Sequence[Thm], cone: Cone, depth:
             return None
         renamed = n.substitute(inner, dict(zip(binders, common, strict=True)))
         body = n.add(body, n.scale(renamed, c))
-    if common is None or not n.positive(outer):
+    if common is None or not (n.positive(outer) or rel == "eq"):
         return None
     t = prove_comparison(rel, body, equations, cone, None, None, (), depth)
     if t is None:
         return None
     for b in common:
         t = r.total(t, b)
-    t = r.times(r.evident("gt", outer), t)
-    return t if t.poly is p else None
+    if n.mul(outer, t.poly) is not p:
+        return None
+    return r.linear(rel, p, [(outer, t)])
 
 
 def _by_both_sides(p: Poly, cone: Cone) -> Thm | None:

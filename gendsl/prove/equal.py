@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import permutations
+from itertools import islice, permutations, product
 
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel import rules as r
@@ -99,17 +99,28 @@ def mentioned(p: Poly) -> frozenset[str]:
 
 def _divided(p: Poly, equations: Sequence[Thm]) -> Thm | None:
     """One step of division by an unquantified equation that makes p shorter."""
-    for e in equations:
-        if e.concl.rel != "eq" or e.concl.binders or not e.poly.terms:
+    for e in (x for q in equations for x in instances(q, p)):
+        if e.concl.rel != "eq" or not e.poly.terms:
             continue
         for (m, c), (lead, d) in ((x, y) for x in p.terms.items() for y in e.poly.terms.items()):
             ratio = n.scale(quotient(m, lead), c / d)
             if any(k < 0 and n.sign(a) != "+" for q in ratio.terms for a, k in q):
                 continue
-            product = n.mul(ratio, e.poly)
-            if len(n.sub(p, product).terms) < len(p.terms):
-                return r.linear("eq", product, [(ratio, e)])
+            multiple = n.mul(ratio, e.poly)
+            if len(n.sub(p, multiple).terms) < len(p.terms):
+                return r.linear("eq", multiple, [(ratio, e)])
     return None
+
+
+def instances(e: Thm, p: Poly) -> Iterator[Thm]:
+    """An equation at the free indices of p (a few)."""
+    if not e.concl.binders:
+        yield e
+        return
+    free = sorted(p.free, key=lambda i: i.serial)
+    choices = [[i for i in free if n.size_of(i) is b.args[1]] for b in e.concl.binders]
+    for values in islice(product(*choices), 6):
+        yield r.specialize(e, values)
 
 
 def quotient(m: Mono, by: Mono) -> Poly:
@@ -149,13 +160,13 @@ def _cleared(p: Poly, equations: Sequence[Thm], depth: int = 6) -> Thm | None:
     if not worst or not depth:
         return None
     a, k = max(worst.items(), key=lambda x: (x[0].height, len(repr(x[0]))))
-    product = n.times_power(p, a, k)
-    steps, rest = reduced(product, equations)
+    cleared = n.times_power(p, a, k)
+    steps, rest = reduced(cleared, equations)
     if rest.terms:
         last = _cleared(rest, equations, depth - 1)
         if last is None:
             return None
         steps.append(last)
-    zero = r.linear("eq", product, [(ONE, t) for t in steps])
+    zero = r.linear("eq", cleared, [(ONE, t) for t in steps])
     base = a.args[0] if a.kind == "P" else of_atom(a)
     return r.divide_power(zero, nonzero(base, strict=k.denominator != 1), a, k, p)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
+from gendsl.prove.cone import Cone
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel import rules as r
 from gendsl.prove.kernel.rules import Thm
@@ -87,20 +88,28 @@ def _monomials(zero: Thm, bound: Sequence[Atom]) -> Iterator[Thm]:
         sure = {a: e for a, e in m if n.positive(n.assemble({a: e}))}
         rest = n.assemble({a: e for a, e in m if a not in sure})
         t = _undo(t, n.assemble(sure, c), rest)
-        power = rest.single()
-        if power is not None and len(power[0]) == 1 and _is_sum(*power[0][0]):
-            binders, body = n.open_sum(power[0][0][0])
-            above = r.evident("ge", body)
+        yield from _factor(t, rest, bound)
+
+
+def _factor(t: Thm, p: Poly, bound: Sequence[Atom]) -> Iterator[Thm]:
+    """From a monomial that is zero: its base if it is a power, the summands if it is a sum."""
+    term = p.single()
+    mono = () if term is None else term[0]
+    if len(mono) == 1 and mono[0][1] != 1 and mono[0][1] > 0:
+        (a, k) = mono[0]
+        base = a.args[0] if a.kind == "P" else poly({((a, F1),): F1})
+        t, mono = r.zero_base(t, base, k), ((a, F1),) if a.kind != "P" else ()
+    elif mono and all(e > 0 and e % 2 == 0 for _, e in mono):
+        t, mono = r.zero_root(t, n.assemble({a: e / 2 for a, e in mono})), ()
+    if len(mono) == 1 and _is_sum(*mono[0]):
+        binders, body = n.open_sum(mono[0][0])
+        above = Cone().prove(body)
+        if above is not None:
             for b in binders:
                 above = r.total(above, b)
             yield from equations(t, above, bound)
-            continue
-        if power is not None and power[0] and power[0][0][1] == 2 and len(power[0]) == 1:
-            t = r.zero_root(t, poly({((power[0][0][0], F1),): F1}))
-        elif len(rest.terms) == 1 and all(e % 2 == 0 for _, e in power[0] if power):  # type: ignore[index]
-            half = n.assemble({a: e / 2 for a, e in power[0]})  # type: ignore[index]
-            t = r.zero_root(t, half)
-        yield _closed(t, bound)
+            return
+    yield _closed(t, bound)
 
 
 def _is_sum(a: Atom, k: Fraction) -> bool:

@@ -96,10 +96,13 @@ def readings(sequent: Sequent, setting: Setting) -> list[Reading]:
     shape = frontier(sequent.nodes, SHAPED, named) | named
     skeleton = frontier(sequent.nodes, _SIGNED, named) | named
     terms = frontier(sequent.nodes, _SPLIT, named) | named
+    sides = [x for q in (*sequent.given, sequent.goal) for x in (q.left, q.right)]
+    gaps = frontier(sides, SHAPED, named, halt=(ar.Sub, ar.Add)) | named
     return [
         Reading("terms", terms | skeleton, terms - skeleton),
         Reading("terms", terms | shape, terms - shape),
         Reading("shape", shape),
+        Reading("gaps", gaps),
         Reading("nets", named),
         Reading("full", setting.opaque),
     ]
@@ -149,7 +152,10 @@ _LEAVES = (Const, SizeValue, Input, Draw, Pi)
 
 
 def frontier(
-    roots: Iterable[Node], through: tuple[type, ...], stop: frozenset[Node]
+    roots: Iterable[Node],
+    through: tuple[type, ...],
+    stop: frozenset[Node],
+    halt: tuple[type, ...] = (),
 ) -> frozenset[Node]:
     """Where a descent from `roots` through some ops ends: real nodes that are not leaves."""
     found: set[Node] = set()
@@ -159,7 +165,8 @@ def frontier(
         if x in seen or x in stop:
             continue
         seen.add(x)
-        if isinstance(x.type.elem, Fin | Bool) or isinstance(x.op, through):
+        passes = isinstance(x.op, through) and not isinstance(x.op, halt)
+        if isinstance(x.type.elem, Fin | Bool) or passes:
             below = [y for y in x.inputs if not _halts(x, through)]
             stack.extend(below)
             found.update(y for y in x.inputs if y not in below and not isinstance(y.op, _LEAVES))

@@ -413,6 +413,13 @@ def zero_root(t: Thm, p: Poly) -> Thm:
     return _thm("zero_root", "eq", p, [t], (p,), hyps=t.hyps | log_form.hyps)
 
 
+def zero_base(t: Thm, p: Poly, k: Fraction | int) -> Thm:
+    """From p^k = 0, k > 0: p = 0."""
+    _need(k > 0, "not a positive power")
+    _is(t, "eq", n.power(p, k))
+    return _thm("zero_base", "eq", p, [t], (p, Fraction(k)))
+
+
 # ---- substitution ------------------------------------------------------------------------
 
 
