@@ -44,7 +44,7 @@ class Cone:
     _pool: dict[tuple[Poly, int], Atom] = field(default_factory=dict)
     _found: list[Point] | None = None
 
-    def prove(self, target: Poly, rel: str = "ge") -> Thm | None:
+    def prove(self, target: Poly, rel: str = "ge", effort: int | None = None) -> Thm | None:
         """`target rel 0` for rel "ge" (or better: > 0) or "gt"."""
         if n.positive(target) or (rel == "ge" and n.nonnegative(target)):
             return r.evident(rel, target)
@@ -52,7 +52,7 @@ class Cone:
             return r.linear("ge", target, []) if rel == "ge" else None
         if self._false(target, rel):
             return None
-        for depth in range(self.effort + 1):
+        for depth in range(1 + (self.effort if effort is None else effort)):
             if self.expired():
                 return None
             found = self._solve(target, rel, depth)
@@ -96,7 +96,8 @@ class Cone:
             for side in (1, -1) if c.free else (1,):
                 vectors.append({m: side * x for m, x in c.poly.terms.items()})
                 owners.append((k, side))
-        found = lp.combine(vectors, target.terms)
+        found = _strictly(vectors, owners, columns, target) if rel == "gt" else None
+        found = found or (lp.combine(vectors, target.terms) if rel == "ge" else None)
         if found is None:
             return None
         rows: dict[int, Fraction] = {}
@@ -268,6 +269,24 @@ class Cone:
         ]
         for values in itertools.islice(itertools.product(*choices), 8):
             yield r.specialize(fact, values)
+
+
+def _strictly(
+    vectors: list[lp.Vector],
+    owners: list[tuple[int, int]],
+    columns: Sequence[Column],
+    target: Poly,
+) -> dict[int, Fraction] | None:
+    """Multipliers that give the target with some strict column: the strict ones sum to 1 in a
+    combination that gives a multiple t of the target, and t > 0 is divided out."""
+    marked = [
+        {**v, "strict": Fraction(1)} if columns[owners[k][0]].strict else v
+        for k, v in enumerate(vectors)
+    ]
+    marked.append({m: -c for m, c in target.terms.items()})
+    found = lp.combine(marked, {"strict": Fraction(1)})
+    t = found.pop(len(vectors), None) if found is not None else None
+    return {k: x / t for k, x in found.items()} if found is not None and t else None
 
 
 def _choices(target: Poly) -> Iterator[tuple[Atom, Atom]]:

@@ -50,7 +50,9 @@ class Signs:
             t = None
         if t is not None and t.poly is p:
             return t
-        return None if len(p.terms) > 60 else self.cone.prove(p)
+        if len(p.terms) > 60:
+            return None
+        return self.cone.prove(p, "gt", effort=0) or self.cone.prove(p)
 
     def _structure(self, node: Node, at: At) -> Thm | None:
         args = node.inputs
