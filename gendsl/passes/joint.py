@@ -19,11 +19,10 @@ from fractions import Fraction
 
 from gendsl.core.program import OptimizerSpec, Recipe, RecipeStep
 from gendsl.ir.build import add, const, mul, neg, zeros
-from gendsl.ir.graph import Builder, Graph, Node, ObjectiveGraph, ParamInfo, reachable
+from gendsl.ir.graph import Builder, Graph, Node, ObjectiveGraph, ParamInfo
 from gendsl.ir.op import NodeType, Op
 from gendsl.ir.step import OptimizerGroup, StepGraph
 from gendsl.ops.leaf import Draw, Input
-from gendsl.ops.loop import Loop
 from gendsl.passes.differentiate import gradients
 from gendsl.passes.optim import Stored, averaged, clipped, options_of, slots_of, update
 
@@ -44,33 +43,12 @@ def substitute(
     build: Builder, roots: Sequence[Node], values: Mapping[Node, Node], repeat: int = 0
 ) -> dict[Node, Node]:
     """Every node below `roots` with inputs replaced by `values`; in repetition `repeat` > 0 the
-    draws get paths of their own. Names and spans go along."""
-    table: dict[Node, Node] = {}
-    for node in reachable(roots):
-        if node in values:
-            table[node] = values[node]
-            continue
-        op = _repeated(node.op, repeat) if repeat else node.op
-        new = build.apply(op, *(table[source] for source in node.inputs))
-        table[node] = new
-        if new is not node:
-            if node in build.names:
-                build.names.setdefault(new, build.names[node])
-            if node in build.spans:
-                build.spans.setdefault(new, build.spans[node])
-    return table
+    draws get paths of their own."""
 
+    def renamed(op: Op) -> Op:
+        return replace(op, path=f"{op.path}#{repeat}") if isinstance(op, Draw) else op
 
-def _repeated(op: Op, repeat: int) -> Op:
-    """The op in a repetition: draws, those in loops too, get paths of their own."""
-    match op:
-        case Draw(path=path):
-            return replace(op, path=f"{path}#{repeat}")
-        case Loop(body=body):
-            parts = tuple(replace(i, op=_repeated(i.op, repeat)) for i in body.instructions)
-            return replace(op, body=replace(body, instructions=parts))
-        case _:
-            return op
+    return rebuilt(build, roots, values, renamed if repeat else lambda op: op)
 
 
 def _spec_key(spec: OptimizerSpec) -> SpecKey:
