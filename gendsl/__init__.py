@@ -10,8 +10,8 @@ arrow between them goes one way (import-linter holds it):
     shape/        sizes (exact Laurent polynomials) and tensor types (labelled axes, spreads)
     core/         names, types, sizes: `from_syntax.check` makes a `Program` of typed terms, checked
                   once for all sizes
-    ir/, ops/     the graph: hash-consed nodes; one class per op with its typing rule, numpy meaning,
-                  gradient, facts and targets; text form and hash; evaluator; plans
+    ir/, ops/     the graph: hash-consed nodes; one class per op with its typing rule, numpy
+                  meaning, gradient, facts, targets; text form and hash; evaluator; plans
     passes/       graph to graph: gradients, the joint training step, optimizers, simplification
     lower/        terms to nodes: instantiates polymorphic bodies; claims over nodes
     prove/        claims to verdicts: a small kernel of rules, and untrusted search around it

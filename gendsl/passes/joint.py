@@ -21,6 +21,7 @@ from gendsl.core.program import OptimizerSpec, Recipe, RecipeStep
 from gendsl.ir.build import add, const, mul, neg, zeros
 from gendsl.ir.graph import Builder, Graph, Node, ObjectiveGraph, ParamInfo
 from gendsl.ir.op import NodeType, Op
+from gendsl.ir.rewrite import rebuilt
 from gendsl.ir.step import OptimizerGroup, StepGraph
 from gendsl.ops.leaf import Draw, Input
 from gendsl.passes.differentiate import gradients
