@@ -8,64 +8,57 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.peers.common import Arrays, set_conv, set_linear
+from benchmarks.peers.common import DrawSpec, Named, Peer, Tensors, kl_to_standard
 
 
-class ConvVAE(nn.Module):
-    """Two strided convolutions, a hidden layer, and the mirror image."""
+class Encoder(nn.Module):
+    """Two strided convolutions and a hidden layer."""
 
-    def __init__(self, c: int, h: int, w: int, width: int, hidden: int, latent: int) -> None:
+    def __init__(self, c: int, width: int, flat: int, hidden: int, latent: int) -> None:
         super().__init__()
-        self.grid = (2 * width, h // 4, w // 4)
-        flat = 2 * width * (h // 4) * (w // 4)
-        self.conv1 = nn.Conv2d(c, width, 4, stride=2, padding=1)
-        self.conv2 = nn.Conv2d(width, 2 * width, 4, stride=2, padding=1)
-        self.encode = nn.Linear(flat, hidden)
+        self.h1 = nn.Conv2d(c, width, 4, stride=2, padding=1)
+        self.h2 = nn.Conv2d(width, 2 * width, 4, stride=2, padding=1)
+        self.h = nn.Linear(flat, hidden)
         self.mu = nn.Linear(hidden, latent)
         self.logvar = nn.Linear(hidden, latent)
-        self.decode = nn.Linear(latent, hidden)
-        self.expand = nn.Linear(hidden, flat)
-        self.up1 = nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1)
-        self.up2 = nn.ConvTranspose2d(width, c, 4, stride=2, padding=1)
 
-    def forward(self, x: Tensor, eps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        h = F.relu(self.conv2(F.relu(self.conv1(x)))).flatten(1)
-        h = F.relu(self.encode(h))
-        mu, logvar = self.mu(h), self.logvar(h)
-        z = mu + torch.exp(0.5 * logvar) * eps
-        g = F.relu(self.expand(F.relu(self.decode(z)))).reshape(-1, *self.grid)
-        return self.up2(F.relu(self.up1(g))), mu, logvar
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        h = F.relu(self.h(F.relu(self.h2(F.relu(self.h1(x)))).flatten(1)))
+        return self.mu(h), self.logvar(h)
 
 
-class ConvVaePeer:
-    """The same objective as the MLP's, summed over the image."""
+class Decoder(nn.Module):
+    """The mirror image."""
 
-    draws: Mapping[str, tuple[int, ...]]
+    def __init__(self, c: int, grid: tuple[int, int, int], hidden: int, latent: int) -> None:
+        super().__init__()
+        self.grid = grid
+        self.h = nn.Linear(latent, hidden)
+        self.flat = nn.Linear(hidden, grid[0] * grid[1] * grid[2])
+        self.h2 = nn.ConvTranspose2d(grid[0], grid[0] // 2, 4, stride=2, padding=1)
+        self.out = nn.ConvTranspose2d(grid[0] // 2, c, 4, stride=2, padding=1)
 
-    def __init__(self, sizes: Mapping[str, int], beta: float = 1.0) -> None:
-        self.beta = beta
-        self.draws = {"neg_elbo.eps": (sizes["Z"],)}
-        image = (sizes["C"], sizes["H"], sizes["W"])
-        self._module = ConvVAE(*image, sizes["width"], sizes["hidden"], sizes["Z"])
+    def forward(self, z: Tensor) -> Tensor:
+        h = F.relu(self.flat(F.relu(self.h(z)))).reshape(-1, *self.grid)
+        return self.out(F.relu(self.h2(h)))
 
-    def module(self) -> nn.Module:
-        return self._module
 
-    def load(self, params: Arrays) -> None:
-        m = self._module
-        set_conv(m.conv1, params, "encoder.h1")
-        set_conv(m.conv2, params, "encoder.h2")
-        set_linear(m.encode, params, "encoder.h")
-        set_linear(m.mu, params, "encoder.mu")
-        set_linear(m.logvar, params, "encoder.logvar")
-        set_linear(m.decode, params, "decoder.h")
-        set_linear(m.expand, params, "decoder.flat")
-        set_conv(m.up1, params, "decoder.h2")
-        set_conv(m.up2, params, "decoder.out")
+def conv_vae(sizes: Mapping[str, int], beta: float = 1.0) -> Peer:
+    c, hidden, latent = sizes["C"], sizes["hidden"], sizes["Z"]
+    grid = (2 * sizes["width"], sizes["H"] // 4, sizes["W"] // 4)
+    flat = grid[0] * grid[1] * grid[2]
+    net = Named(
+        encoder=Encoder(c, sizes["width"], flat, hidden, latent),
+        decoder=Decoder(c, grid, hidden, latent),
+    )
 
-    def losses(self, batch: Mapping[str, Tensor], noise: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def losses(batch: Tensors, noise: Tensors) -> dict[str, Tensor]:
         x = batch["x"]
-        logits, mu, logvar = self._module(x, noise["neg_elbo.eps"])
+        mu, logvar = net.encoder(x)
+        z = mu + torch.exp(0.5 * logvar) * noise["neg_elbo.eps"]
+        logits = net.decoder(z)
         recon = F.binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x)
-        kl = 0.5 * torch.sum(logvar.exp() + mu**2 - 1 - logvar) / len(x)
-        return {"loss": recon + self.beta * kl, "recon": recon, "kl": kl}
+        kl = kl_to_standard(mu, logvar)
+        return {"loss": recon + beta * kl, "recon": recon, "kl": kl}
+
+    return Peer(net, {"neg_elbo.eps": DrawSpec((latent,))}, {"neg_elbo": losses})

@@ -1,4 +1,4 @@
-"""`vae.gml` and `beta_vae.gml` in plain PyTorch."""
+"""`autoencoder.gml`, `vae.gml`, `beta_vae.gml` and `conditional_vae.gml` in plain PyTorch."""
 
 from __future__ import annotations
 
@@ -9,73 +9,103 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.peers.common import Arrays, set_linear
+from benchmarks.peers.common import DrawSpec, Named, Peer, Tensors, kl_to_standard
 
 
-class VAE(nn.Module):
-    """Encoder and decoder with one hidden layer each."""
+class Encoder(nn.Module):
+    """One hidden layer, then mean and log-variance; `extra` more inputs for a class."""
 
-    def __init__(self, data: int, hidden: int, latent: int) -> None:
+    def __init__(self, data: int, hidden: int, latent: int, extra: int = 0) -> None:
         super().__init__()
-        self.encode = nn.Linear(data, hidden)
+        self.h = nn.Linear(data + extra, hidden)
         self.mu = nn.Linear(hidden, latent)
         self.logvar = nn.Linear(hidden, latent)
-        self.decode = nn.Linear(latent, hidden)
-        self.out = nn.Linear(hidden, data)
 
-    def forward(self, x: Tensor, eps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        h = F.relu(self.encode(x))
-        mu, logvar = self.mu(h), self.logvar(h)
-        z = mu + torch.exp(0.5 * logvar) * eps
-        return self.out(F.relu(self.decode(z))), mu, logvar
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        h = F.relu(self.h(x))
+        return self.mu(h), self.logvar(h)
 
 
-class VaePeer:
-    """The negative ELBO: a Gaussian likelihood of fixed variance, and the KL to N(0, 1)."""
+class Mlp(nn.Module):
+    """One hidden layer."""
 
-    draws: Mapping[str, tuple[int, ...]]
+    def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
+        super().__init__()
+        self.h = nn.Linear(inputs, hidden)
+        self.out = nn.Linear(hidden, outputs)
 
-    def __init__(self, sizes: Mapping[str, int], variance: float = 0.04) -> None:
-        self.variance = variance
-        self.draws = {"neg_elbo.eps": (sizes["Z"],)}
-        self._module = VAE(sizes["C"] * sizes["H"] * sizes["W"], sizes["hidden"], sizes["Z"])
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(F.relu(self.h(x)))
 
-    def module(self) -> nn.Module:
-        return self._module
 
-    def load(self, params: Arrays) -> None:
-        m = self._module
-        set_linear(m.encode, params, "encoder.h")
-        set_linear(m.mu, params, "encoder.mu")
-        set_linear(m.logvar, params, "encoder.logvar")
-        set_linear(m.decode, params, "decoder.h")
-        set_linear(m.out, params, "decoder.out")
+def pixels(sizes: Mapping[str, int]) -> int:
+    return sizes["C"] * sizes["H"] * sizes["W"]
 
-    def losses(self, batch: Mapping[str, Tensor], noise: Mapping[str, Tensor]) -> dict[str, Tensor]:
+
+def autoencoder(sizes: Mapping[str, int]) -> Peer:
+    data, hidden, latent = pixels(sizes), sizes["hidden"], sizes["Z"]
+    net = Named(encoder=Mlp(data, hidden, latent), decoder=Mlp(latent, hidden, data))
+
+    def losses(batch: Tensors, noise: Tensors) -> dict[str, Tensor]:
         x = batch["x"]
-        out, mu, logvar = self._module(x, noise["neg_elbo.eps"])
-        squared = F.mse_loss(torch.sigmoid(out), x, reduction="sum") / len(x)
-        constant = 0.5 * x.shape[1] * math.log(2 * math.pi * self.variance)
-        recon = 0.5 * squared / self.variance + constant
+        recon = F.mse_loss(torch.sigmoid(net.decoder(net.encoder(x))), x, reduction="sum") / len(x)
+        return {"loss": recon, "recon": recon}
+
+    return Peer(net, {}, {"reconstruction_error": losses})
+
+
+def gaussian_nll(mean: Tensor, variance: float, x: Tensor) -> Tensor:
+    """Averaged over the batch, with its constant."""
+    squared = F.mse_loss(mean, x, reduction="sum") / len(x)
+    return 0.5 * (squared / variance + x[0].numel() * math.log(2 * math.pi * variance))
+
+
+def vae(sizes: Mapping[str, int], variance: float = 0.04) -> Peer:
+    """A Gaussian likelihood of fixed variance."""
+    data, hidden, latent = pixels(sizes), sizes["hidden"], sizes["Z"]
+    net = Named(encoder=Encoder(data, hidden, latent), decoder=Mlp(latent, hidden, data))
+
+    def losses(batch: Tensors, noise: Tensors) -> dict[str, Tensor]:
+        x = batch["x"]
+        mu, logvar = net.encoder(x)
+        z = mu + torch.exp(0.5 * logvar) * noise["neg_elbo.eps"]
+        recon = gaussian_nll(torch.sigmoid(net.decoder(z)), variance, x)
         kl = kl_to_standard(mu, logvar)
         return {"loss": recon + kl, "recon": recon, "kl": kl}
 
+    return Peer(net, {"neg_elbo.eps": DrawSpec((latent,))}, {"neg_elbo": losses})
 
-class BetaVaePeer(VaePeer):
+
+def beta_vae(sizes: Mapping[str, int], beta: float = 0.25) -> Peer:
     """Cross-entropy plus beta times the KL."""
+    data, hidden, latent = pixels(sizes), sizes["hidden"], sizes["Z"]
+    net = Named(encoder=Encoder(data, hidden, latent), decoder=Mlp(latent, hidden, data))
 
-    def __init__(self, sizes: Mapping[str, int], beta: float = 0.25) -> None:
-        super().__init__(sizes)
-        self.beta = beta
-
-    def losses(self, batch: Mapping[str, Tensor], noise: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def losses(batch: Tensors, noise: Tensors) -> dict[str, Tensor]:
         x = batch["x"]
-        logits, mu, logvar = self._module(x, noise["neg_elbo.eps"])
+        mu, logvar = net.encoder(x)
+        z = mu + torch.exp(0.5 * logvar) * noise["neg_elbo.eps"]
+        logits = net.decoder(z)
         recon = F.binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x)
         kl = kl_to_standard(mu, logvar)
-        return {"loss": recon + self.beta * kl, "recon": recon, "kl": kl}
+        return {"loss": recon + beta * kl, "recon": recon, "kl": kl}
+
+    return Peer(net, {"neg_elbo.eps": DrawSpec((latent,))}, {"neg_elbo": losses})
 
 
-def kl_to_standard(mu: Tensor, logvar: Tensor) -> Tensor:
-    """In nats, summed over the latent and averaged over the batch."""
-    return 0.5 * torch.sum(logvar.exp() + mu**2 - 1 - logvar) / len(mu)
+def conditional_vae(sizes: Mapping[str, int], variance: float = 0.04) -> Peer:
+    """The class, one-hot, goes into encoder and decoder."""
+    data, hidden, latent = pixels(sizes), sizes["hidden"], sizes["Z"]
+    net = Named(
+        encoder=Encoder(data, hidden, latent, extra=10), decoder=Mlp(latent + 10, hidden, data)
+    )
+
+    def losses(batch: Tensors, noise: Tensors) -> dict[str, Tensor]:
+        x, y = batch["x"], F.one_hot(batch["y"].long(), 10).float()
+        mu, logvar = net.encoder(torch.cat([x, y], 1))
+        z = mu + torch.exp(0.5 * logvar) * noise["neg_elbo.eps"]
+        recon = gaussian_nll(torch.sigmoid(net.decoder(torch.cat([z, y], 1))), variance, x)
+        kl = kl_to_standard(mu, logvar)
+        return {"loss": recon + kl, "recon": recon, "kl": kl}
+
+    return Peer(net, {"neg_elbo.eps": DrawSpec((latent,))}, {"neg_elbo": losses})
