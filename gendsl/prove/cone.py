@@ -43,6 +43,7 @@ class Cone:
     effort: int = 2
     _pool: dict[tuple[Poly, int], Atom] = field(default_factory=dict)
     _found: list[Point] | None = None
+    _known: dict[Atom, tuple[int, Thm] | None] = field(default_factory=dict)  # signs of bases
 
     def prove(self, target: Poly, rel: str = "ge", effort: int | None = None) -> Thm | None:
         """`target rel 0` for rel "ge" (or better: > 0) or "gt"."""
@@ -52,6 +53,7 @@ class Cone:
             return r.linear("ge", target, []) if rel == "ge" else None
         if self._false(target, rel):
             return None
+        self._learn(target)
         for depth in range(1 + (self.effort if effort is None else effort)):
             if self.expired():
                 return None
@@ -59,6 +61,41 @@ class Cone:
             if found is not None:
                 return found
         return None
+
+    def _learn(self, target: Poly) -> None:
+        """The signs, by the facts, of what the target divides by."""
+        for a in [a for m in target.terms for a, k in m if a.kind == "P" and k < 0]:
+            if a in self._known or n.sign(a):
+                continue
+            self._known[a] = None  # not while it is looked for
+            for side in (1, -1):
+                t = self.prove(n.scale(a.args[0], side), "gt", effort=0)
+                if t is not None:
+                    self._known[a] = (side, t)
+                    break
+
+    def _sure(self, p: Poly) -> Callable[[], Thm] | None:
+        """How to prove that a term is not negative: by evident signs and known bases."""
+        if n.nonnegative(p):
+            rel = "gt" if n.positive(p) else "ge"
+            return lambda: r.evident(rel, p)
+        term = p.single()
+        known = [(a, k, self._known[a]) for a, k in term[0] if self._known.get(a)] if term else []
+        if term is None or not known or any(s[0] < 0 and k % 1 for _, k, s in known if s):
+            return None
+        flips = sum(k.numerator for _, k, s in known if s and s[0] < 0)
+        others = {a: k for a, k in term[0] if not self._known.get(a)}
+        rest = n.assemble(others, term[1] * (-1) ** (flips % 2))
+        if not n.nonnegative(rest):
+            return None
+
+        def make() -> Thm:
+            t = r.evident("gt" if n.positive(rest) else "ge", rest)
+            for _, k, s in known:
+                t = r.times(t, r.raise_to(s[1], k)) if s else t
+            return t
+
+        return make
 
     def _false(self, target: Poly, rel: str) -> bool:
         """A sampled point where the facts hold and the target does not."""
@@ -130,7 +167,7 @@ class Cone:
                 for ratio in self._ratios(column.poly, seen):
                     if len(columns) > MAX_COLUMNS or self.expired():
                         break
-                    enter(_scaled(column, ratio))
+                    enter(self._scaled(column, ratio))
             seen = {m for c in columns.values() for m in c.poly.terms}
             if depth < 2 or len(seen) > 120:
                 break
@@ -139,17 +176,15 @@ class Cone:
             enter(column)
         return list(columns.values())
 
-    @staticmethod
-    def _evident(monos: Iterable[Mono]) -> Iterator[Column]:
+    def _evident(self, monos: Iterable[Mono]) -> Iterator[Column]:
         for m in monos:
-            p = poly({m: F1})
-            if n.nonnegative(p):
-                rel = "gt" if n.positive(p) else "ge"
-                yield Column(p, lambda rel=rel, p=p: r.evident(rel, p), strict=rel == "gt")  # type: ignore[misc]
+            for p in (poly({m: F1}), poly({m: Fraction(-1)})):
+                make = self._sure(p)
+                if make is not None:
+                    yield Column(p, make, strict=n.positive(p))
 
-    @staticmethod
-    def _ratios(g: Poly, monos: Iterable[Mono]) -> list[Poly]:
-        """Monomials of evident sign that carry some term of g to one of `monos`."""
+    def _ratios(self, g: Poly, monos: Iterable[Mono]) -> list[Poly]:
+        """Terms of known sign that carry some term of g to one of `monos`."""
         found: dict[Poly, None] = {}
         for m, own in itertools.product(monos, g.terms):
             exponents = dict(m)
@@ -157,9 +192,25 @@ class Cone:
                 exponents[a] = exponents.get(a, Fraction(0)) - k
             ratio = n.assemble(exponents)
             negative_sum = any(a.kind == "S" and k < 0 for mm in ratio.terms for a, k in mm)
-            if ratio is not ONE and not negative_sum and n.nonnegative(ratio):
-                found[ratio] = None
+            if ratio is ONE or negative_sum or ratio in found:
+                continue
+            for p in (ratio, n.scale(ratio, -1)):
+                if self._sure(p) is not None:
+                    found[p] = None
         return list(found)
+
+    def _scaled(self, column: Column, ratio: Poly) -> Column:
+        sure = self._sure(ratio)
+
+        def make() -> Thm:
+            t = column.make()
+            if t.concl.rel == "eq":
+                return r.linear("eq", n.mul(ratio, t.poly), [(ratio, t)])
+            assert sure is not None
+            return r.times(sure(), t)
+
+        strict = column.strict and n.positive(ratio)
+        return Column(n.mul(ratio, column.poly), make, column.free, strict)
 
     # ---- generators -----------------------------------------------------------------------
     def _generators(self, target: Poly, depth: int) -> Iterator[Column]:
@@ -194,8 +245,9 @@ class Cone:
         loose = t.poly.free & set(self._pool.values())
         for ratio in self._ratios(t.poly, bodies)[:12] if loose else ():
             if ratio.free & loose and t.concl.rel != "eq":
-                rel = "gt" if n.positive(ratio) else "ge"
-                yield from self._lift(lambda q=ratio, rel=rel: r.times(r.evident(rel, q), t))  # type: ignore[misc]
+                sure = self._sure(ratio)
+                if sure is not None:
+                    yield from self._lift(lambda sure=sure: r.times(sure(), t))  # type: ignore[misc]
 
     def _lift(self, make: Callable[[], Thm]) -> Iterator[Column]:
         """The generator summed over the pool indices that are loose in it."""
@@ -307,17 +359,6 @@ def _choices(target: Poly) -> Iterator[tuple[Atom, Atom]]:
             for j in sorted(target.free, key=lambda a: a.serial):
                 if n.size_of(j) is i.args[2]:
                     yield i, j
-
-
-def _scaled(column: Column, ratio: Poly) -> Column:
-    def make() -> Thm:
-        t = column.make()
-        if t.concl.rel == "eq":
-            return r.linear("eq", n.mul(ratio, t.poly), [(ratio, t)])
-        return r.times(r.evident("gt" if n.positive(ratio) else "ge", ratio), t)
-
-    strict = column.strict and n.positive(ratio)
-    return Column(n.mul(ratio, column.poly), make, column.free, strict)
 
 
 def _product(t: Thm, u: Thm) -> Thm:
