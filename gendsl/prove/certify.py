@@ -32,7 +32,7 @@ from gendsl.prove.case import Outcome
 from gendsl.prove.kernel.rules import Prop, Thm
 from gendsl.prove.kernel.term import Atom, Poly
 from gendsl.prove.props import Comparison
-from gendsl.prove.sequent import Proof
+from gendsl.prove.sequent import Proof, visible
 from gendsl.shape.dim import Dim
 from gendsl.shape.tensor_type import Range
 
@@ -187,6 +187,7 @@ def _sequent(p: Proof, names: Names, tables: Tables) -> dict[str, Any]:
     theorem = tables.theorem(p.theorem)
     sides = [tables.theorem(t) for t in p.conditions]
     used = {row[1][1:] for row in tables.atoms if row[0] == "var" and row[1].startswith("s%")}
+    used |= {f"%{x.id}" for x in visible(p.sequent.nodes, p.opaque) if x in p.opaque}
     return {
         "given": [_comparison(q, names) for q in p.sequent.given],
         "goal": _comparison(p.sequent.goal, names),
