@@ -24,6 +24,7 @@ from gendsl.ir.op import NodeType, Op
 from gendsl.ir.rewrite import rebuilt
 from gendsl.ir.step import OptimizerGroup, StepGraph
 from gendsl.ops.leaf import Draw, Input
+from gendsl.ops.loop import Loop
 from gendsl.passes.differentiate import gradients
 from gendsl.passes.optim import Stored, averaged, clipped, options_of, slots_of, update
 
@@ -45,11 +46,19 @@ def substitute(
 ) -> dict[Node, Node]:
     """Every node below `roots` with inputs replaced by `values`; in repetition `repeat` > 0 the
     draws get paths of their own."""
+    return rebuilt(build, roots, values, lambda op: _repeated(op, repeat) if repeat else op)
 
-    def renamed(op: Op) -> Op:
-        return replace(op, path=f"{op.path}#{repeat}") if isinstance(op, Draw) else op
 
-    return rebuilt(build, roots, values, renamed if repeat else lambda op: op)
+def _repeated(op: Op, repeat: int) -> Op:
+    """The op in a repetition: draws, those in loops too, get paths of their own."""
+    match op:
+        case Draw(path=path):
+            return replace(op, path=f"{path}#{repeat}")
+        case Loop(body=body):
+            parts = tuple(replace(i, op=_repeated(i.op, repeat)) for i in body.instructions)
+            return replace(op, body=replace(body, instructions=parts))
+        case _:
+            return op
 
 
 def _spec_key(spec: OptimizerSpec) -> SpecKey:
