@@ -22,7 +22,9 @@ def invoke(lowering: Lowering, call: Invoke, env: Env) -> list[Node]:
         return known[1]
     args = {name: lowering.lower(term, env) for name, term in call.args.items()}
     if isinstance(call.target, str):
-        target, home = env.nets[call.target]
+        actual = env.nets[call.target]
+        assert not isinstance(actual, str), "opaque calls have no body"
+        target, home = actual
         results = _net_parameter(lowering, call, target, home, args, env)
     else:
         inner = _environment(call, call.target, args, env)
@@ -70,8 +72,16 @@ def _environment(call: Invoke, target: FnDef, args: dict[str, Node], env: Env) -
     )
 
 
-def _net(value: FnDef | str, env: Env) -> tuple[FnDef, Env]:
-    return env.nets[value] if isinstance(value, str) else (value, env)
+def _net(value: FnDef | str, env: Env) -> tuple[FnDef, Env] | str:
+    return env.nets.get(value, value) if isinstance(value, str) else (value, env)
+
+
+def opaque_net(call: Invoke, env: Env) -> str | None:
+    """The name of the opaque net that a call goes to, if it does."""
+    if not isinstance(call.target, str):
+        return None
+    actual = env.nets.get(call.target, call.target)
+    return actual if isinstance(actual, str) else None
 
 
 def _net_parameter(

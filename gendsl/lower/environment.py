@@ -18,6 +18,7 @@ class Env:
 
     `dims` replaces local sizes; `spreads` gives the sizes of each spread; `path` prefixes the
     body's parameters ("encoder.h"), `group` is their parameter group, `draws` prefixes its draws.
+    A net parameter stands for a definition, or (in claims, where it is any net) for an opaque name.
     `batch` names the sizes that count examples. `opaque` nets are lowered as opaque calls.
     `memo` holds the nodes of terms already lowered here.
     """
@@ -26,7 +27,7 @@ class Env:
     spreads: Mapping[str, tuple[Dim, ...]] = field(default_factory=dict)
     args: Mapping[str, Node] = field(default_factory=dict)
     flags: Mapping[str, bool] = field(default_factory=dict)
-    nets: Mapping[str, tuple[FnDef, Env]] = field(default_factory=dict)
+    nets: Mapping[str, tuple[FnDef, Env] | str] = field(default_factory=dict)
     path: str = ""
     group: str = ""
     draws: str = ""

@@ -15,11 +15,11 @@ from gendsl.diagnostics.model import Diagnostic, GendslError, Label
 from gendsl.ir.build import broadcast_to, const, mean_of, reshape, sum_of, transpose
 from gendsl.ir.graph import Builder, Node, ParamInfo
 from gendsl.ir.op import Op
-from gendsl.lower.calls import invoke
+from gendsl.lower.calls import invoke, opaque_net
 from gendsl.lower.environment import Env
 from gendsl.ops import compare, contract, conv, leaf, movement, select, unary
 from gendsl.ops.loop import LoopCarry, LoopIndex, loop
-from gendsl.ops.symbolic import Pi
+from gendsl.ops.symbolic import NetCall, Pi
 from gendsl.shape.dim import ONE, ZERO, Dim
 from gendsl.shape.tensor_type import Fin, TensorType
 from gendsl.source.text import Span
@@ -72,6 +72,12 @@ class Lowering:
             case t.Draw():
                 return self._draw(term, env)
             case t.CallResult(call=call, result=result):
+                opaque = opaque_net(call, env)
+                if opaque is not None:
+                    inputs = [self.lower(a, env) for a in call.args.values()]
+                    type_ = env.node_type(term.type)
+                    op = NetCall(opaque, str(result), type_.shape, 0, type_.elem)
+                    return self.apply(op, *inputs)
                 return invoke(self, call, env)[result]
             case t.Choose(flag=choice, then=then, otherwise=otherwise):
                 assert isinstance(choice, t.Flag)
