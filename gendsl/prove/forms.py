@@ -15,7 +15,7 @@ from gendsl.ir.op import NodeType
 from gendsl.ir.rewrite import substitute
 from gendsl.ops.leaf import Const, Input
 from gendsl.prove import batch as batches
-from gendsl.prove import flow, laws, refute
+from gendsl.prove import bounds, flow, laws, refute
 from gendsl.prove import sequent as sq
 from gendsl.prove.case import Case, Outcome
 from gendsl.prove.props import (
@@ -108,6 +108,10 @@ def decide(claim: c.Claim, graph: Graph, interface: Interface, setting: Setting)
             return flow.grad_independent(case, value, str(group), variable)
         case c.HasLaw(value, law):
             return laws.has_law(case, value, law)
+        case c.UpTo():
+            return bounds.up_to(case, claim.body)
+        case c.Bounds():
+            return bounds.bounds(case, claim.body)
         case c.Leaves(objective, group):
             return flow.leaves(case, objective, group)
         case c.RepeatInvariant(value, batch):

@@ -8,7 +8,7 @@ independent when their names or their indices differ; a draw used twice is the s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 AFFINE = "an affine image of independent standard normals is normal"
 MOMENTS = "moments of independent standard normals"
+
+
+Entry = Callable[[At], Poly]
 
 
 def has_law(case: Case, value: Node, law: c.LawSpec) -> Outcome:
@@ -125,13 +128,13 @@ def law_readings(
 ) -> Iterator[frozenset[Node]]:
     """Opaque sets that hold no averaged draw."""
     roots = [value, *law.arguments.values(), *(x for q in given for x in (q.left, q.right))]
-    moving = _above(roots, averaged)
+    moving = above(roots, averaged)
     named = frozenset(x for x in reachable(roots) if x in case.setting.build.names and x.inputs)
     shape = frontier(roots, SHAPED, named - moving)
     yield from ((shape | named) - moving, named - moving, frozenset[Node]())
 
 
-def _above(roots: Sequence[Node], draws: Sequence[Node]) -> frozenset[Node]:
+def above(roots: Sequence[Node], draws: Sequence[Node]) -> frozenset[Node]:
     found = set(draws)
     for x in reachable(roots):
         if any(y in found for y in x.inputs):
@@ -153,7 +156,7 @@ def _compare(
     at, other = indices(value.type.shape), indices(value.type.shape)
     p = reader.real(value, at)
     mean, rest = split_affine(p, names)
-    goals = [("mean", n.sub(mean, _spread(reader, law.arguments["mean"], at)))]
+    goals = [("mean", n.sub(mean, spread_law(reader, law.arguments["mean"], at)))]
     second = n.substitute(rest, dict(zip(at, other, strict=True)))
     covariance = expectation(n.mul(rest, second), names)
     goals.append(("covariance", n.sub(covariance, _declared(reader, law, at, other))))
@@ -185,7 +188,7 @@ def _zero(
     return True
 
 
-def _spread(reader: Reader, node: Node, at: At) -> Poly:
+def spread_law(reader: Reader, node: Node, at: At) -> Poly:
     """A law's argument at an entry: of the value's shape, or a scalar."""
     if node.type.shape and len(node.type.shape) != len(at):
         raise IllPosed("an argument of the law has another shape than the value")
@@ -196,7 +199,7 @@ def _declared(reader: Reader, law: c.LawSpec, at: At, other: At) -> Poly:
     """The covariance of two entries that the law declares."""
     if "var" in law.arguments:
         same = n.prod_poly(n.delta(i, j) for i, j in zip(at, other, strict=True))
-        return n.mul(same, _spread(reader, law.arguments["var"], at))
+        return n.mul(same, spread_law(reader, law.arguments["var"], at))
     if "cov" not in law.arguments:
         raise IllPosed("a normal law needs var or cov")
     k = law.batch_axes

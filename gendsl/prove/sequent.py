@@ -197,3 +197,6 @@ def _side(q: Prop, x: Node, at: tuple[Atom, ...], signs: Signs, cone: Cone) -> T
         if closed.concl == q:
             return closed
     return prove_closed(q, cone)
+
+
+__all__ = ["Attempt", "Proof", "Sequent", "Setting", "domain", "prove", "visible"]

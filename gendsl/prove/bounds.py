@@ -1,0 +1,189 @@
+"""Claims that compare up to a scale and a constant, and bounds derived from a declared model.
+
+In: `UpTo` and `Bounds` bodies. Out: an `Outcome` that prints the scale and the constant found. The
+negative evidence lower bound is derived from the declared laws: reconstruction plus the mean, under
+the posterior, of log posterior minus log prior; that it bounds the negative log-likelihood is
+Gibbs' inequality, listed as a trusted law.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from gendsl.core import claim as c
+from gendsl.ir.graph import Node, reachable
+from gendsl.ops.leaf import Input
+from gendsl.prove import laws
+from gendsl.prove.case import Case, Outcome
+from gendsl.prove.compare import discharge, prove_closed, prove_comparison
+from gendsl.prove.cone import Cone
+from gendsl.prove.equal import mentioned, quotient
+from gendsl.prove.kernel import normal as n
+from gendsl.prove.kernel import rules as r
+from gendsl.prove.kernel.term import ONE, Atom, Poly, atom, const, of_atom, poly
+from gendsl.prove.props import Comparison, IllPosed
+from gendsl.prove.reading import declared, signed
+from gendsl.prove.show import Printer
+from gendsl.prove.terms import At, Reader, indices, leaf_name, size
+from gendsl.shape.dim import Dim
+
+GIBBS = "E_q[log q - log p] >= 0 (Gibbs): the bound holds"
+HALF = Fraction(1, 2)
+
+
+def up_to(case: Case, body: c.UpTo) -> Outcome:
+    """left == scale * right + constant, with both free of the groups' parameters."""
+    build = case.graph.builder
+    below = reachable([body.left, body.right])
+    named = frozenset(x for x in below if x in build.names and x.inputs)
+    printed = Printer({f"%{x.id}": build.names[x] for x in named})
+    for given in case.given:
+        setting = signed(case.setting, given)
+        for opaque in (named, frozenset[Node]()):
+            reader = setting.reader(opaque)
+            loose = _dependent(case, below, opaque, body.groups)
+            try:
+                found = _scale(reader, body, loose)
+            except n.KernelError:
+                found = None
+            if found is not None and _certain(case, reader, [body.left, body.right], given, found):
+                scale, rest = found
+                note = f"scale {printed.poly(scale)}, constant {printed.poly(rest)}"
+                return Outcome("proved", note=note)
+    return Outcome("unknown", goal="no scale and constant were found")
+
+
+def _dependent(
+    case: Case, below: list[Node], opaque: frozenset[Node], groups: tuple[str, ...]
+) -> frozenset[str]:
+    """The variables that depend on parameters of the groups."""
+    moved = {
+        x
+        for x in below
+        if isinstance(x.op, Input)
+        and x.op.kind == "param"
+        and case.graph.params[x.op.key].group in groups
+    }
+    names = {leaf_name(x) for x in moved}
+    for x in below:
+        if any(y in moved for y in x.inputs):
+            moved.add(x)
+            if x in opaque:
+                names.add(f"%{x.id}")
+    return frozenset(names)
+
+
+def _scale(reader: Reader, body: c.UpTo, loose: frozenset[str]) -> tuple[Poly, Poly] | None:
+    at = indices(body.left.type.shape)
+    p, q = reader.real(body.left, at), reader.real(body.right, at)
+    p_moving, q_moving = _moving(p, loose), _moving(q, loose)
+    scales = [ONE]
+    if body.scale and p_moving.terms and q_moving.terms:
+        (m, c1), tries = next(iter(p_moving.terms.items())), q_moving.terms.items()
+        scales += [n.scale(quotient(m, k), c1 / c2) for k, c2 in tries]
+    for scale in scales:
+        rest = n.sub(p, n.mul(scale, q))
+        free = not (mentioned(scale) | mentioned(rest)) & loose
+        if free and (body.constant or not rest.terms):
+            return scale, rest
+    return None
+
+
+def _moving(p: Poly, loose: frozenset[str]) -> Poly:
+    rows = {m: k for m, k in p.terms.items() if mentioned(poly({m: k})) & loose}
+    return poly(rows)
+
+
+def _certain(
+    case: Case,
+    reader: Reader,
+    roots: list[Node],
+    given: tuple[Comparison, ...],
+    found: tuple[Poly, Poly],
+) -> bool:
+    """The scale is positive and everything is defined."""
+    scale, rest = found
+    hyps = [r.assume(q.prop(reader)) for q in given]
+    facts = [*hyps, *declared(roots, case.setting)]
+    cone, allowed = Cone(facts, case.setting.expired), {f.concl for f in facts}
+    t = cone.prove(scale, "gt")
+    if t is None or discharge(t, allowed, cone) is None:
+        return False
+    wanted = {*reader.conditions, *r.conditions(rest), *r.conditions(scale)}
+    sides = [prove_closed(q, cone) for q in wanted]
+    return all(s is not None and discharge(s, allowed, cone) is not None for s in sides)
+
+
+# ---- bounds ------------------------------------------------------------------------------
+
+
+def bounds(case: Case, body: c.Bounds) -> Outcome:
+    """The value is the negative evidence lower bound of the declared model, per example."""
+    if body.likelihood.dist == "bernoulli":
+        raise IllPosed(
+            "the data are real numbers: a Bernoulli likelihood needs values in {0, 1}; on grey "
+            "values the cross-entropy is no likelihood"
+        )
+    if body.likelihood.dist != "normal" or {body.prior.dist, body.posterior.dist} != {"normal"}:
+        return Outcome("unknown", goal="only normal models are derived")
+    law = laws.has_law(case, body.latent, body.posterior)
+    if law.verdict != "proved":
+        return Outcome(law.verdict, witness=law.witness, goal=f"law of the latent: {law.goal}")
+    for given in case.given:
+        gap, reader = _elbo_gap(case, body, given)
+        facts = [*(r.assume(q.prop(reader)) for q in given)]
+        facts += declared([body.value, body.target], case.setting)
+        cone, allowed = Cone(facts, case.setting.expired), {f.concl for f in facts}
+        t = prove_comparison("eq", gap, [], cone, None, None, ())
+        sides = [prove_closed(q, cone) for q in reader.conditions]
+        done = [x is not None and discharge(x, allowed, cone) is not None for x in (t, *sides)]
+        if not all(done):
+            goal = f"the value minus the derived bound is {Printer().poly(gap)}"
+            return Outcome("unknown", goal=goal[:400])
+    return Outcome("proved", laws=(*law.laws, GIBBS))
+
+
+def _elbo_gap(case: Case, body: c.Bounds, given: tuple[Comparison, ...]) -> tuple[Poly, Reader]:
+    """value - mean over examples of (nll of x given z + KL of posterior to prior)."""
+    setting = signed(case.setting, given)
+    draws = laws.draws_below(body.latent)
+    spec = (*body.prior.arguments.values(), *body.posterior.arguments.values())
+    roots = [body.value, body.target, body.latent, *body.likelihood.arguments.values(), *spec]
+    moving = laws.above(roots, draws)
+    named = frozenset(x for x in reachable(roots) if x in setting.build.names and x.inputs)
+    outer, inner = setting.reader(named), setting.reader(named - moving)
+    b = n.fresh(size(Dim.name(body.batch)))
+    nll = _summed(
+        outer, body.target, b, lambda at: _normal_nll(outer, body.likelihood, body.target, at)
+    )
+
+    def excess(at: At) -> Poly:
+        prior = _normal_nll(inner, body.prior, body.latent, at)
+        return n.sub(prior, _normal_nll(inner, body.posterior, body.latent, at))
+
+    nll = _summed(outer, body.target, b, misfit)
+    names = frozenset(leaf_name(x) for x in draws)
+    divergence = laws.expectation(_summed(inner, body.latent, b, excess), names)
+    mean = n.mul(n.nsum(b, n.add(nll, divergence)), n.power(b.args[1], -1))
+    outer.conditions |= inner.conditions
+    return n.sub(outer.real(body.value), mean), outer
+
+
+def _summed(reader: Reader, node: Node, b: Atom, entry: laws.Entry) -> Poly:
+    at = (b, *indices(node.type.shape[1:]))
+    p = entry(at)
+    for i in reversed(at[1:]):
+        p = n.nsum(i, p)
+    return p
+
+
+def _normal_nll(reader: Reader, law: c.LawSpec, value: Node, at: At) -> Poly:
+    """(x - mean)^2 / (2 var) + log(2 pi var) / 2 at one entry."""
+    if "var" not in law.arguments:
+        raise n.KernelError("a full covariance has no derived bound")
+    mean, var = (laws.spread_law(reader, law.arguments[k], at) for k in ("mean", "var"))
+    reader.need("gt", var)
+    gap = n.sub(reader.real(value, at), mean)
+    square = n.prod_poly([gap, gap, n.power(var, -1)])
+    volume = n.log(n.prod_poly([const(2), of_atom(atom("pi")), var]))
+    return n.scale(n.add(square, volume), HALF)
