@@ -153,9 +153,9 @@ def _elbo_gap(case: Case, body: c.Bounds, given: tuple[Comparison, ...]) -> tupl
     named = frozenset(x for x in reachable(roots) if x in setting.build.names and x.inputs)
     outer, inner = setting.reader(named), setting.reader(named - moving)
     b = n.fresh(size(Dim.name(body.batch)))
-    nll = _summed(
-        outer, body.target, b, lambda at: _normal_nll(outer, body.likelihood, body.target, at)
-    )
+
+    def misfit(at: At) -> Poly:
+        return _normal_nll(outer, body.likelihood, body.target, at)
 
     def excess(at: At) -> Poly:
         prior = _normal_nll(inner, body.prior, body.latent, at)

@@ -88,7 +88,7 @@ def assemble(exponents: Mapping[Atom, Fraction], coefficient: Fraction = F1) -> 
         whole = k.numerator // k.denominator
         if a.kind == "exp":
             argument = add(argument, scale(a.args[0], k))
-        elif a.kind == "P" and a.args[0].constant is not None:
+        elif a.kind == "P" and a.args[0].constant:
             coefficient *= a.args[0].constant ** whole
             plain[a] = k - whole
         elif a.kind == "P" and whole > 0:
