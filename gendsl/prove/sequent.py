@@ -41,7 +41,7 @@ class Proof:
 
 def prove(sequent: Sequent, setting: Setting) -> Proof | None:
     """The first reading in which the sequent is proved."""
-    setting = signed(setting, sequent.given)
+    plainly, setting = setting, signed(setting, sequent.given)
     tried: set[Reading] = set()
     for reading in readings(sequent, setting):
         plain = replace(reading, level="")
@@ -53,7 +53,7 @@ def prove(sequent: Sequent, setting: Setting) -> Proof | None:
         except (n.KernelError, RecursionError):
             found = None
         if found is not None:
-            sides = domain(sequent, setting, found.opaque)
+            sides = domain(sequent, plainly, found.opaque)
             if sides is not None:
                 return replace(found, conditions=sides)
     return None
@@ -147,14 +147,15 @@ class Attempt:
 
 def domain(sequent: Sequent, setting: Setting, opaque: frozenset[Node]) -> tuple[Thm, ...] | None:
     """Proofs that every division, logarithm and root that the reading shows is defined. (What is
-    opaque is a real number: a claim speaks about points where its terms are defined.)"""
+    opaque is a real number: a claim speaks about points where its terms are defined.) `setting` has
+    no signs from hypotheses: what is kept in `defined` holds without them."""
     found: list[Thm] = []
     for x in visible(sequent.nodes, opaque):
         if isinstance(x.op, _PARTIAL) and x not in setting.defined:
             below = Sequent(sequent.given, Comparison("ge", x, x, None))
             sides = _defined(x, Sequent((), below.goal), setting)
             if sides is None and sequent.given:
-                sides = _defined(x, below, setting)
+                sides = _defined(x, below, signed(setting, sequent.given))
             elif sides is not None:
                 setting.defined.add(x)
             if sides is None:

@@ -37,15 +37,16 @@ def settle(
     seconds: float = SECONDS,
     keep: Keep | None = None,
 ) -> tuple[ClaimReport, ...]:
-    """A verdict for every claim; `keep` is shown each outcome, complete in itself."""
-    defined: set[Node] = set()
+    """A verdict for every claim; `keep` is shown each outcome, complete in itself. What was shown
+    to be defined is shared by claims whose variables have the same ranges."""
+    defined: dict[frozenset[c.Variable], set[Node]] = {}
     return tuple(
         settle_one(
             graph,
             claim,
             interface,
             seconds=seconds,
-            defined=None if keep else defined,
+            defined=None if keep else defined.setdefault(frozenset(claim.variables), set()),
             keep=keep,
         )
         for claim in claims
