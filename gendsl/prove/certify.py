@@ -187,7 +187,9 @@ def _sequent(p: Proof, names: Names, tables: Tables) -> dict[str, Any]:
     theorem = tables.theorem(p.theorem)
     sides = [tables.theorem(t) for t in p.conditions]
     used = {row[1][1:] for row in tables.atoms if row[0] == "var" and row[1].startswith("s%")}
-    used |= {f"%{x.id}" for x in visible(p.sequent.nodes, p.opaque) if x in p.opaque}
+    shown = visible(p.sequent.nodes, p.opaque)
+    edge = p.opaque & {*p.sequent.nodes, *(y for x in shown for y in x.inputs)}
+    used |= {f"%{x.id}" for x in edge}
     return {
         "given": [_comparison(q, names) for q in p.sequent.given],
         "goal": _comparison(p.sequent.goal, names),

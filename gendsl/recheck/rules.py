@@ -407,6 +407,25 @@ def divide(c: Replay, t: Theorem) -> set[str] | None:
 
 
 @rule
+def divide_power(c: Replay, t: Theorem) -> set[str] | None:
+    _arity(t, 2, 2)
+    product, by = t.premises
+    a, exponent = t.data[0], _number(t.data[1])
+    rel, sign = c.concl(product).rel, c.concl(by).rel
+    whole = exponent.denominator == 1 and rel in ("eq", "ne")
+    need(exponent > 0 and (sign == "gt" or (whole and sign == "ne")), "the sign of the base")
+    base, left, part = c.open(by), c.open(product), c.open(t, rel)
+    free = c.free(base, left, part, a)
+    c.agree(c.of(base), lambda p, e: c.terms.atom_value(a, p, e), free)
+    c.agree(
+        c.of(left),
+        lambda p, e: c.terms.value(part, p, e) * power(c.terms.atom_value(a, p, e), exponent),
+        free,
+    )
+    return None
+
+
+@rule
 def root(c: Replay, t: Theorem) -> set[str] | None:
     _arity(t, 2, 1)
     y, squares = (c.open(p, "ge") for p in t.premises)
@@ -470,6 +489,17 @@ def zero_root(c: Replay, t: Theorem) -> set[str] | None:
         need(k < 2 or _above_minus_one(c, t, p), "x > 0 is not a hypothesis")
         return None
     raise Rejected("not a square, nor the gap of a tangent")
+
+
+@rule
+def zero_base(c: Replay, t: Theorem) -> set[str] | None:
+    _arity(t, 1, 2)
+    p, k = t.data[0], _number(t.data[1])
+    zero = c.open(t.premises[0], "eq")
+    need(k > 0, "not a positive power")
+    c.agree(c.of(zero), lambda a, e: power(c.terms.value(p, a, e), k), c.free(p, zero))
+    c.is_(t, c.of(p), c.free(p), "eq")
+    return None
 
 
 def _above_minus_one(c: Replay, t: Theorem, p: str) -> bool:
