@@ -1,0 +1,92 @@
+"""The metrics of `gendsl eval` against values known by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gendsl.run.eval_pictures import between, traversals
+from gendsl.run.metrics_features import Features, frechet, kid, nearest
+from gendsl.run.metrics_values import active_units, code_use, iwae, log_density, psnr
+
+RNG = np.random.default_rng(7)
+
+
+def test_frechet_distance_of_gaussians() -> None:
+    """|m|^2 + sum (s_a - s_b)^2 for diagonal covariances, made exact by whitening the sample."""
+    raw = RNG.normal(size=(500, 3))
+    centred = raw - raw.mean(0)
+    white = centred @ np.linalg.inv(np.linalg.cholesky(np.cov(centred, rowvar=False))).T
+    a, b = white * [1.0, 2.0, 3.0], white[::-1] * [2.0, 2.0, 1.0] + [1.0, 0.0, 2.0]
+    assert frechet(a, b) == pytest.approx(5 + 1 + 0 + 4, rel=1e-9)
+    assert frechet(a, a) == pytest.approx(0, abs=1e-9)
+
+
+def test_kid_is_unbiased_and_sees_a_shift() -> None:
+    same = [kid(RNG.normal(size=(100, 4)), RNG.normal(size=(100, 4)))[0] for _ in range(60)]
+    error = np.std(same) / np.sqrt(60)
+    assert abs(np.mean(same)) < 5 * error
+    assert kid(RNG.normal(size=(300, 4)) + 1, RNG.normal(size=(300, 4)))[0] > 0.5
+
+
+def test_features_are_principal_components() -> None:
+    points = RNG.normal(size=(400, 5)) * [5.0, 3.0, 1.0, 0.1, 0.1] + 2
+    features = Features.of(points, 2)
+    values = np.linalg.eigvalsh(np.cov(points, rowvar=False))[::-1]
+    assert features(points).var(0, ddof=1) == pytest.approx(values[:2])
+    assert "2 leading" in features.description
+
+
+def test_nearest_training_example() -> None:
+    train = RNG.normal(size=(50, 2, 3))
+    rows, gaps = nearest(train[[4, 9]] + 1e-3, train)
+    assert list(rows) == [4, 9]
+    assert gaps == pytest.approx(np.full(2, 1e-3 * np.sqrt(6)), rel=1e-4)
+
+
+def test_log_densities() -> None:
+    x = np.array([[0.0, 1.0], [2.0, 0.0]])
+    normal = log_density("normal", x, {"mean": np.zeros((2, 2)), "var": np.array(4.0)})
+    assert normal == pytest.approx([-np.log(8 * np.pi) - 1 / 8, -np.log(8 * np.pi) - 4 / 8])
+    bits = np.array([[0.0, 1.0]])
+    logits = np.array([[0.3, -0.7]])
+    by_logits = log_density("bernoulli", bits, {"logits": logits})
+    mean = 1 / (1 + np.exp(-logits))
+    assert by_logits == pytest.approx(log_density("bernoulli", bits, {"mean": mean}))
+    assert log_density("uniform", x, {"low": x, "high": x}) is None
+
+
+def test_iwae_tightens_to_the_likelihood() -> None:
+    """z ~ N(0, 1), x | z ~ N(z, 1) with the prior as proposal: p(x) = N(0, 2)."""
+    x = RNG.normal(size=200) * np.sqrt(2)
+    z = RNG.normal(size=(2000, 200))
+    weights = -0.5 * (np.log(2 * np.pi) + (x - z) ** 2)
+    exact = float(np.mean(0.5 * (np.log(4 * np.pi) + x**2 / 2)))
+    loose, tight = iwae(weights[:1])[0], iwae(weights)[0]
+    assert loose > tight > exact - 0.01
+    assert tight == pytest.approx(exact, abs=0.01)
+
+
+def test_active_units_and_use_of_codes() -> None:
+    means = np.stack([RNG.normal(size=100), np.zeros(100), 0.05 * RNG.normal(size=100)], 1)
+    assert active_units(means) == 1
+    use = code_use(np.array([[0, 0], [1, 1]]), 5)
+    assert (use.codes, use.dead) == (5, 3)
+    assert use.perplexity == pytest.approx(2)
+
+
+def test_psnr() -> None:
+    x = np.zeros((2, 4))
+    assert psnr(x, x + 0.1, 1.0) == pytest.approx(20)
+    assert psnr(x, x + 0.1, 2.0) == pytest.approx(20 + 10 * np.log10(4))
+
+
+def test_walks() -> None:
+    rows = traversals(3)
+    assert rows.shape == (3, 9, 3)
+    assert (rows[1, :, [0, 2]] == 0).all() and rows[1, 0, 1] == -2.5 and rows[1, -1, 1] == 2.5
+    ends = RNG.normal(size=(2, 4))
+    ends /= np.linalg.norm(ends, axis=1, keepdims=True)
+    path = between(ends)
+    assert path[0, [0, -1]] == pytest.approx(ends, abs=1e-6)
+    assert np.linalg.norm(path[0], axis=1) == pytest.approx(np.ones(9), abs=1e-5)
