@@ -18,6 +18,7 @@ from gendsl.lazy import np
 from gendsl.ops.leaf import Const, Input
 from gendsl.prove.case import Case, Outcome
 from gendsl.prove.props import Alternatives, Comparison
+from gendsl.prove.solve import CLEAR, solved
 from gendsl.prove.witness import NoWorld, World, leaves_below, make_world, sample
 
 if TYPE_CHECKING:
@@ -45,15 +46,31 @@ def refute(
     for world in worlds(case, nodes, seeds):
         for hyps in given:
             try:
-                at = assigned(world, hyps)
-                if not all(holds(at, q) for q in hyps):
-                    continue
-                misses = [next((m for q in goal if (m := miss(at, q))), None) for goal in goals]
+                for at, margin in _points(case, world, nodes, hyps):
+                    misses = [
+                        next((m for q in goal if (m := miss(at, q, margin))), None)
+                        for goal in goals
+                    ]
+                    if misses and all(misses):
+                        return Outcome("refuted", witness=show(at, misses[0]))
             except NoWorld:
                 continue
-            if misses and all(misses):
-                return Outcome("refuted", witness=show(at, misses[0]))
     return None
+
+
+def _points(
+    case: Case, world: World, nodes: Sequence[Node], hyps: Sequence[Comparison]
+) -> Iterator[tuple[World, float]]:
+    """Points near `world` where the hypotheses hold, and how far a claim must fail there."""
+    at = assigned(world, hyps)
+    failing = [q for q in hyps if not holds(at, q)]
+    if not failing:
+        yield at, MARGIN
+    elif len(failing) == 1:
+        rest = [q for q in hyps if q is not failing[0]]
+        for found in solved(world, case.setting, nodes, failing[0], lambda w: assigned(w, rest)):
+            if all(holds(found, q) for q in hyps):
+                yield found, CLEAR
 
 
 def possible(case: Case, given: Alternatives, seeds: Sequence[int]) -> bool:
@@ -128,11 +145,11 @@ def _gap(a: Array, b: Array) -> Array:
     return gap
 
 
-def miss(world: World, q: Comparison) -> Miss | None:
+def miss(world: World, q: Comparison, margin: float = MARGIN) -> Miss | None:
     """An entry where the comparison fails by a safe margin."""
     (a, da), (b, db) = world.both([q.left, q.right])
     gap = _gap(a, b)
-    safe = MARGIN * (1 + np.abs(np.asarray(a, float)) + np.abs(np.asarray(b, float)))
+    safe = margin * (1 + np.abs(np.asarray(a, float)) + np.abs(np.asarray(b, float)))
     safe = safe + 1000 * (da + db)
     match q.rel:
         case "eq":
