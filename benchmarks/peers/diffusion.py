@@ -103,7 +103,7 @@ def ddpm(sizes: Mapping[str, int]) -> Peer:
     steps = sizes["T"]
     net = Named(denoiser=Denoiser(sizes["C"], sizes["width"], deep=True))
     kept = torch.cumprod(1 - torch.linspace(5e-4, 0.1, steps, dtype=torch.float64), 0)
-    alpha_bar = torch.cat([torch.ones(1, dtype=torch.float64), kept]).float()
+    alpha_bar = torch.cat([torch.ones(1, dtype=torch.float64), kept]).to(torch.get_default_dtype())
 
     def losses(batch: Tensors, noise: Tensors) -> dict[str, Tensor]:
         t, eps = noise["simple.t"], noise["simple.noise"]
@@ -163,7 +163,8 @@ def ddpm_unet(sizes: Mapping[str, int], drop: float = 0.1) -> Peer:
     net = Named(denoiser=UNet(sizes["C"], sizes["width"]))
     phase = (torch.arange(steps + 1, dtype=torch.float64) / steps + 0.008) / 1.008
     start = math.cos(0.008 / 1.008 * math.pi / 2) ** 2
-    alpha_bar = ((phase * math.pi / 2).cos() ** 2 / start).clamp(1e-4, 1).float()
+    alpha_bar = ((phase * math.pi / 2).cos() ** 2 / start).clamp(1e-4, 1)
+    alpha_bar = alpha_bar.to(torch.get_default_dtype())
 
     def losses(batch: Tensors, noise: Tensors) -> dict[str, Tensor]:
         t, eps, x0 = noise["simple.t"], noise["simple.noise"], 2 * batch["x"] - 1

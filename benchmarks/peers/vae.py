@@ -101,7 +101,7 @@ def conditional_vae(sizes: Mapping[str, int], variance: float = 0.04) -> Peer:
     )
 
     def losses(batch: Tensors, noise: Tensors) -> dict[str, Tensor]:
-        x, y = batch["x"], F.one_hot(batch["y"].long(), 10).float()
+        x, y = batch["x"], F.one_hot(batch["y"].long(), 10).to(batch["x"])
         mu, logvar = net.encoder(torch.cat([x, y], 1))
         z = mu + torch.exp(0.5 * logvar) * noise["neg_elbo.eps"]
         recon = gaussian_nll(torch.sigmoid(net.decoder(torch.cat([z, y], 1))), variance, x)

@@ -97,7 +97,7 @@ def vq_vae_ema(
     def after(batch: Tensors, noise: Tensors) -> None:
         with torch.no_grad():
             z, k, _ = quantize(batch["x"])
-            flat, hits = z.flatten(0, 1), F.one_hot(k.flatten(), codes).float()
+            flat, hits = z.flatten(0, 1), F.one_hot(k.flatten(), codes).to(z)
             counts = decay * net.counts + (1 - decay) * hits.sum(0)
             sums = decay * net.sums + (1 - decay) * hits.T @ flat
             unused = counts < least
