@@ -38,6 +38,9 @@ class Comparison:
     right: Node
 
     def sides(self, at: Evaluator) -> list[tuple[Any, Any]]:
+        difference = self._difference(at)
+        if difference is not None:
+            return [(v, mpf(0)) for v in at.value(difference).entries]
         a, b = at.value(self.left), at.value(self.right)
         shape = max(a.shape, b.shape, key=len)
         return [(_entry(a, i), _entry(b, i)) for i in places(shape)]
@@ -50,8 +53,21 @@ class Comparison:
         index = self.left.type.elem == "fin"
         return {"ne": "eq", "gt": "ge"}.get(self.rel, self.rel) if index else self.rel
 
+    def _difference(self, at: Evaluator) -> Node | None:
+        """A node that is left - right and stands for a variable."""
+        for x in at.stands:
+            if x.op.name == "sub" and all(
+                _spread_of(y, side)
+                for y, side in zip(x.inputs, (self.left, self.right), strict=True)
+            ):
+                return x
+        return None
+
     def gap(self, at: Evaluator) -> Array:
         """What the conclusion of a theorem about this compares with zero, at each entry."""
+        difference = self._difference(at)
+        if difference is not None:
+            return at.value(difference)
         a, b = at.value(self.left), at.value(self.right)
         shape = max(a.shape, b.shape, key=len)
         return tabulate(shape, lambda i: self._gap(_entry(a, i), _entry(b, i)))
@@ -68,6 +84,11 @@ class Comparison:
                 return mpf(a - b - 1)
             case _:
                 return mpf(a - b)
+
+
+def _spread_of(x: Node, side: Node) -> bool:
+    """Whether x is the side, or the side spread over a shape."""
+    return x is side or (x.op.name == "broadcast" and x.inputs == (side,))
 
 
 def _entry(x: Array, i: tuple[int, ...]) -> Any:
@@ -321,40 +342,50 @@ class Sequent:
         return Comparison(q["rel"], claim.outputs[q["left"]], claim.outputs[q["right"]])
 
     def cut(self, replay: Replay) -> dict[Node, str]:
-        """The nodes that are variables in the theorem and in its side conditions."""
-        found: set[str] = set()
-        for k in (self.theorem, *self.conditions):
-            t = replay.theorems[k]
-            for h in (t.concl, *t.hyps):
-                found |= {x.rpartition("|")[0] for x in replay.terms.names(replay.prop(h).poly)}
-        opaque = {v for v in self.stands.values() if v in found or v not in self._inner(replay)}
-        return {node: v for node, v in self.stands.items() if v in opaque}
+        """The nodes that are variables in the theorem: those that it mentions, and the others at
+        which the prover stopped reading (which no theorem was instantiated at)."""
+        inner = {str(t.data[0])[1:] for t in replay.theorems if t.rule == "instance"}
+        own = self._mentioned(replay, self.theorem)
+        return {x: v for x, v in self.stands.items() if v in own or v not in inner}
 
-    def _inner(self, replay: Replay) -> set[str]:
-        """The variables that some theorem is instantiated at: these are terms in the end."""
-        return {str(t.data[0])[1:] for t in replay.theorems if t.rule == "instance"}
+    def _mentioned(self, replay: Replay, theorem: int) -> set[str]:
+        t = replay.theorems[theorem]
+        polys = [replay.prop(h).poly for h in (t.concl, *t.hyps)]
+        return {x.rpartition("|")[0] for p in polys for x in replay.terms.names(p)}
 
     def link(self, replay: Replay, facts: Sequence[tuple[str, Entries]]) -> None:
         """Raises `Rejected` unless the theorem is about this sequent."""
         stands = self.cut(replay)
-
-        def of(q: Comparison) -> Entries:
-            return lambda point: q.gap(Evaluator(point, stands))
-
-        theorem = replay.theorems[self.theorem]
-        goal = replay.prop(theorem.concl)
-        if not linked(replay, goal, self.goal.kernel_rel, of(self.goal)):
+        goal = replay.prop(replay.theorems[self.theorem].concl)
+        if not linked(replay, goal, self.goal.kernel_rel, _entries(self.goal, stands)):
             raise Rejected("the theorem's conclusion is not the claim's")
-        allowed = [*((q.kernel_rel, of(q)) for q in self.given), *facts]
-        for k in (self.theorem, *self.conditions):
-            for h in replay.theorems[k].hyps:
-                p = replay.prop(h)
-                if not any(linked(replay, p, rel, entries) for rel, entries in allowed):
-                    raise Rejected("a hypothesis of the theorem is none of the claim's")
+        self._hypotheses(replay, self.theorem, stands, facts)
+        for k in self.conditions:
+            own = self._mentioned(replay, k)
+            named = {x: v for x, v in self.stands.items() if v in own}
+            self._hypotheses(replay, k, named, facts)
+
+    def _hypotheses(
+        self,
+        replay: Replay,
+        theorem: int,
+        stands: Mapping[Node, str],
+        facts: Sequence[tuple[str, Entries]],
+    ) -> None:
+        """Each hypothesis of a theorem is one of the sequent's, or a declared fact."""
+        allowed = [*((q.kernel_rel, _entries(q, stands)) for q in self.given), *facts]
+        for h in replay.theorems[theorem].hyps:
+            p = replay.prop(h)
+            if not any(linked(replay, p, rel, entries) for rel, entries in allowed):
+                raise Rejected("a hypothesis of the theorem is none of the claim's")
 
     @property
     def nodes(self) -> list[Node]:
         return below([x for q in (*self.given, self.goal) for x in (q.left, q.right)])
+
+
+def _entries(q: Comparison, stands: Mapping[Node, str]) -> Entries:
+    return lambda point: q.gap(Evaluator(point, stands))
 
 
 def covers(duty: Duty, sequents: Sequence[Sequent]) -> bool:

@@ -4,7 +4,7 @@ In: a seed, sizes, a mode, declared ranges. Out: values that depend on nothing b
 name and index of the entry, so that a term and a graph node that read the same leaf agree.
 
 The modes differ in where reals lie, so that some points meet order hypotheses (`0 < a < 1`) and
-some meet equations between leaves (`constants`).
+some meet equations (`constants`, `bits`: all entries of a leaf are one number).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .arrays import Array, Undefined, tabulate
 from .node_text import Type
 from .sizes import Size
 
-MODES = ("wide", "unit", "positive", "constants", "zero")
+MODES = ("wide", "unit", "positive", "constants", "bits", "zero")
 Range = tuple[Fraction | None, Fraction | None]
 
 
@@ -64,8 +64,10 @@ class Point:
                 return Fraction(r.randint(200, 3000), 1000)
             case "zero":
                 return Fraction(0)
+            case "bits":
+                return Fraction(self._random(name).choice([0, 1]))
             case _:
-                return Fraction(self._random(name).choice([0, 0, 1, 1, 2, 5]), 2)
+                return Fraction(self._random(name).choice([0, 0, 1, 2, 2, 4]), 2)
 
     def index(self, name: str, at: Sequence[int], bound: int) -> int:
         set_ = self.fixed.get(name)
