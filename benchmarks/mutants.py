@@ -115,8 +115,9 @@ def _added(build: Builder, x: Node) -> Callable[[], Node]:
     return lambda: build.apply(ar.Add(), *x.inputs)
 
 
-def near(root: Node) -> list[Node]:
-    """The real nodes below, nearest first."""
+def near(build: Builder, root: Node) -> list[Node]:
+    """The real nodes below, nearest first: down to the named tensors of an objective (`mu`, `z`),
+    since what a net computes before them is not what claims are about."""
     found, queue = list[Node](), [root]
     seen = set(queue)
     while queue and len(found) < DEPTH:
@@ -124,7 +125,7 @@ def near(root: Node) -> list[Node]:
         if isinstance(x.type.elem, Real) and x.inputs:
             found.append(x)
         for y in x.inputs:
-            if y not in seen:
+            if y not in seen and not (y in build.names and y.type.shape):
                 seen.add(y)
                 queue.append(y)
     return found or [root]
@@ -179,7 +180,7 @@ def recipes(build: Builder, claim: c.Claim, number: int) -> list[Recipe]:
     return [
         Recipe(number, p, k, j)
         for p, (side, _) in enumerate(places(claim.body))
-        for k, x in enumerate(near(side))
+        for k, x in enumerate(near(build, side))
         for j in range(len(changes(build, x)))
     ]
 
@@ -188,7 +189,7 @@ def mutant(build: Builder, claim: c.Claim, recipe: Recipe) -> tuple[str, c.Claim
     """The name of the change and the changed claim; None where it does not type-check or changes
     nothing."""
     side, make = list(places(claim.body))[recipe.place]
-    x = near(side)[recipe.node]
+    x = near(build, side)[recipe.node]
     kind, change = changes(build, x)[recipe.change]
     try:
         new = change()

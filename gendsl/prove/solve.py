@@ -16,13 +16,9 @@ from typing import TYPE_CHECKING, Any
 from gendsl.ir.evaluate import input_key
 from gendsl.ir.graph import Node, reachable
 from gendsl.lazy import np
-from gendsl.ops import arithmetic as ar
-from gendsl.ops.arity import Binary, Unary
-from gendsl.ops.broadcast import Broadcast, Sum
-from gendsl.ops.contract import Contract
-from gendsl.ops.leaf import Const, Draw, Input, SizeValue
-from gendsl.ops.movement import Reshape, Transpose
-from gendsl.ops.symbolic import Pi
+from gendsl.ops import reduce as rd
+from gendsl.ops.arity import Compare
+from gendsl.ops.symbolic import Derivative, Expectation, NetCall
 from gendsl.ops.unary import Floor, Sign
 from gendsl.prove.props import Comparison
 from gendsl.prove.reading import Setting
@@ -37,9 +33,7 @@ STEPS = 60  # of bisection: neighbouring floats
 
 Prepare = Callable[[World], World]
 
-_SMOOTH = (
-    Binary, Unary, Broadcast, Sum, Contract, Reshape, Transpose, Const, SizeValue, Input, Draw, Pi,
-)  # fmt: skip
+_JUMPS = (Floor, Sign, Compare, rd.ArgMin, rd.ArgMax, rd.ArgSort, Expectation, Derivative, NetCall)
 
 
 def solved(
@@ -66,21 +60,9 @@ def solved(
 
 
 def continuous(roots: Sequence[Node]) -> bool:
-    """Whether the values vary continuously with the inputs, wherever they are defined."""
-    return all(isinstance(x.op, _SMOOTH) and not _jumps(x) for x in reachable(list(roots)))
-
-
-def _jumps(x: Node) -> bool:
-    match x.op:
-        case Floor() | Sign() | ar.Reciprocal():
-            return True
-        case ar.Power(exponent):
-            return exponent < 0
-        case ar.Div():  # by a number or a size it does not
-            below = reachable([x.inputs[1]])
-            return not all(isinstance(y.op, Const | SizeValue | Broadcast) for y in below)
-        case _:
-            return False
+    """Whether the values vary continuously with the inputs, wherever they are defined. (Beside a
+    pole the difference is large on one side, and the point is no solution.)"""
+    return not any(isinstance(x.op, _JUMPS) for x in reachable(list(roots)))
 
 
 def _another(world: World, setting: Setting, nodes: Sequence[Node], rng: random.Random) -> World:
