@@ -184,8 +184,8 @@ def _by_summands(rel: str, p: Poly, equations: Sequence[Thm], cone: Cone, depth:
 
 
 def _by_both_sides(p: Poly, cone: Cone) -> Thm | None:
-    up = cone.prove(p)
-    down = None if up is None else cone.prove(n.scale(p, -1))
+    up = None if cone.nonzero(p) else cone.prove(p, effort=1)
+    down = None if up is None else cone.prove(n.scale(p, -1), effort=1)
     if up is None or down is None:
         return None
     return r.combine(*(r.weaken(t, "ge") if t.concl.rel == "gt" else t for t in (down, up)))

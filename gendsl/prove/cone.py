@@ -54,6 +54,10 @@ class Cone:
         if self._false(target, rel):
             return None
         self._learn(target)
+        # The generators as they are decide most goals, and cost little beside their multiples.
+        found = self._solve(target, rel, 0, multiples=False)
+        if found is not None:
+            return found
         for depth in range(1 + (self.effort if effort is None else effort)):
             if self.expired():
                 return None
@@ -61,6 +65,10 @@ class Cone:
             if found is not None:
                 return found
         return None
+
+    def contradiction(self) -> Thm | None:
+        """0 > 0, if the facts give it at once."""
+        return self._solve(poly({}), "gt", 0)
 
     def _learn(self, target: Poly) -> None:
         """The signs, by the facts, of what the target divides by."""
@@ -97,13 +105,17 @@ class Cone:
 
         return make
 
+    def nonzero(self, p: Poly) -> bool:
+        """Whether a sampled point where the facts hold shows that p = 0 is false."""
+        return self._false(p, "ge") or self._false(n.scale(p, -1), "ge")
+
     def _false(self, target: Poly, rel: str) -> bool:
         """A sampled point where the facts hold and the target does not."""
         for point in self._points():
             try:
                 free = sorted(target.free, key=lambda i: i.serial)
                 for row in itertools.islice(point.entries(free, {}), 40):
-                    v = point.poly(target, row)
+                    v = point.value(target, row)
                     if v < -1e-6 or (rel == "gt" and v <= 0):
                         return True
             except (Undefined, KeyError, OverflowError):
@@ -125,8 +137,8 @@ class Cone:
         return self._found
 
     # ---- the linear program ---------------------------------------------------------------
-    def _solve(self, target: Poly, rel: str, depth: int) -> Thm | None:
-        columns = self._columns(target, depth)
+    def _solve(self, target: Poly, rel: str, depth: int, *, multiples: bool = True) -> Thm | None:
+        columns = self._columns(target, depth, multiples)
         vectors: list[lp.Vector] = []
         owners: list[tuple[int, int]] = []
         for k, c in enumerate(columns):
@@ -149,7 +161,7 @@ class Cone:
         strict = any(t.concl.rel == "gt" and n.positive(f) for f, t in parts)
         return r.linear("gt" if strict else rel, target, parts)
 
-    def _columns(self, target: Poly, depth: int) -> list[Column]:
+    def _columns(self, target: Poly, depth: int, multiples: bool) -> list[Column]:
         columns: dict[tuple[Poly, bool], Column] = {}
 
         def enter(column: Column) -> None:
@@ -161,8 +173,8 @@ class Cone:
         base = list(self._generators(target, depth))
         for column in base:
             enter(column)
-        seen = set(target.terms)
-        for _ in range(1 + (depth > 1)):
+        seen = set(target.terms) or {m for c in base for m in c.poly.terms}
+        for _ in range(1 + (depth > 1) if multiples else 0):
             for column in base:
                 for ratio in self._ratios(column.poly, seen):
                     if len(columns) > MAX_COLUMNS or self.expired():
@@ -191,13 +203,19 @@ class Cone:
             for a, k in own:
                 exponents[a] = exponents.get(a, Fraction(0)) - k
             ratio = n.assemble(exponents)
-            negative_sum = any(a.kind == "S" and k < 0 for mm in ratio.terms for a, k in mm)
-            if ratio is ONE or negative_sum or ratio in found:
+            if ratio is ONE or ratio in found or any(self._divides(mm) for mm in ratio.terms):
                 continue
             for p in (ratio, n.scale(ratio, -1)):
                 if self._sure(p) is not None:
                     found[p] = None
         return list(found)
+
+    def _divides(self, m: Mono) -> bool:
+        """Whether a monomial divides by something that may be zero, or by a sum."""
+        return any(
+            k < 0 and (a.kind == "S" or (n.sign(a) != "+" and self._known.get(a) is None))
+            for a, k in m
+        )
 
     def _scaled(self, column: Column, ratio: Poly) -> Column:
         sure = self._sure(ratio)
@@ -337,6 +355,8 @@ def _strictly(
     ]
     marked.append({m: -c for m, c in target.terms.items()})
     found = lp.combine(marked, {"strict": Fraction(1)})
+    if not target.terms:
+        return found
     t = found.pop(len(vectors), None) if found is not None else None
     return {k: x / t for k, x in found.items()} if found is not None and t else None
 

@@ -17,6 +17,7 @@ from gendsl.prove.kernel.rules import Prop
 from gendsl.prove.kernel.term import Atom, Mono, Poly
 
 TOLERANCE = 1e-9
+WORK = 4000  # atoms to evaluate for one value of one polynomial
 
 
 class Undefined(Exception):
@@ -30,9 +31,15 @@ class Point:
         self.random = random.Random(seed)
         self.sizes: dict[str, int] = dict(sizes or {})
         self.values: dict[tuple[Any, ...], float] = {}
+        self.work = 0
         self.span = self.random.choice((0.0, 0.3, 1.0, 2.0))  # 0: values in (0, 1)
 
     # ---- polynomials ----------------------------------------------------------------------
+    def value(self, p: Poly, at: Mapping[Atom, int]) -> float:
+        """The value, unless that takes too much work."""
+        self.work = WORK
+        return self.poly(p, at)
+
     def poly(self, p: Poly, at: Mapping[Atom, int]) -> float:
         return math.fsum(float(c) * self._mono(m, at) for m, c in p.terms.items())
 
@@ -50,6 +57,9 @@ class Point:
 
     def _atom(self, a: Atom, at: Mapping[Atom, int]) -> float:
         args = a.args
+        self.work -= 1
+        if self.work == 0:
+            raise Undefined
         match a.kind:
             case "var":
                 return self._value(("var", args[0], *(self.index(i, at) for i in args[1])), args[2])
@@ -139,7 +149,7 @@ class Point:
         """Whether a proposition holds here (up to rounding)."""
         free = [i for i in h.poly.free if i not in h.binders]
         rows = self.entries([*h.binders, *free], {})
-        return all(_compare(h.rel, self.poly(h.poly, b)) for b in rows)
+        return all(_compare(h.rel, self.value(h.poly, b)) for b in rows)
 
 
 def _compare(rel: str, v: float) -> bool:

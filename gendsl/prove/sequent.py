@@ -79,10 +79,8 @@ class Attempt:
         goal, given = self.sequent.goal, self.sequent.given
         at = goal.at()
         p = goal.poly(self.reader, at)
-        used = equal.mentioned(p).union(*(equal.mentioned(q.prop(self.reader).poly) for q in given))
-        inner = [x for x in sorted(self.reading.inner, key=lambda x: x.id) if f"%{x.id}" in used]
-        lemmas = [x for x in map(self._lemma, inner) if x]
         hyps = [r.assume(q.prop(self.reader)) for q in given]
+        lemmas = self._lemmas(p, goal.relation, hyps)
         facts = [*hyps, *declared(self.sequent.nodes, self.setting)]
         facts += [r.assume(prop(*entry[0])) for entry in lemmas]
         cone = Cone(facts, self.setting.expired)
@@ -91,6 +89,9 @@ class Attempt:
         for q, h in zip(given, hyps, strict=True):
             equations += self._consequences(q, h, signs)
         t = prove_comparison(goal.relation, p, equations, cone, signs, goal.node, at)
+        if t is None and given:
+            false = cone.contradiction()
+            t = false and r.absurd(false, goal.relation, p)
         if t is None:
             return None
         t = self._grounded(r.generalize(t, [i for i in at if i in p.free]), lemmas)
@@ -98,11 +99,22 @@ class Attempt:
             raise n.KernelError("the theorem is not the goal")
         return self._finished(t)
 
+    def _lemmas(
+        self, p: Poly, rel: str, hyps: Sequence[Thm]
+    ) -> list[tuple[tuple[str, Poly, list[Atom]], Thm]]:
+        """Signs of the inner nodes that matter: for an equation, those in its hypotheses."""
+        used = frozenset[str]().union(*(equal.mentioned(h.concl.poly) for h in hyps))
+        if rel == "eq" and equal.prove_zero(p, [h for h in hyps if h.concl.rel == "eq"]):
+            return []
+        used |= equal.mentioned(p) if rel != "eq" else frozenset()
+        inner = [x for x in sorted(self.reading.inner, key=lambda x: x.id) if f"%{x.id}" in used]
+        return [x for x in map(self._lemma, inner) if x]
+
     def _lemma(self, x: Node) -> tuple[tuple[str, Poly, list[Atom]], Thm] | None:
         """For a term of evident sign: what to assume of its variable, and the proof."""
         at = indices(x.type.shape)
         facts = declared([x], self.setting)
-        t = Signs(self.ground, Cone(facts, self.setting.expired, effort=1)).above(x, at)
+        t = Signs(self.ground, Cone(facts, self.setting.expired)).above(x, at)
         if t is None:
             return None
         closed = r.generalize(t, [i for i in at if i in t.poly.free])
