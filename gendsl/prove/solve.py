@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gendsl.ir.evaluate import input_key
 from gendsl.ir.graph import Node, reachable
 from gendsl.lazy import np
+from gendsl.ops import arithmetic as ar
 from gendsl.ops import reduce as rd
 from gendsl.ops.arity import Compare
 from gendsl.ops.symbolic import Derivative, Expectation, NetCall
 from gendsl.ops.unary import Floor, Sign
 from gendsl.prove.props import Comparison
-from gendsl.prove.reading import Setting
+from gendsl.prove.reading import Setting, number
 from gendsl.prove.witness import NoWorld, World, leaves_below, sample
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ def solved(
     hypotheses hold."""
     if q.rel != "eq" or not continuous((q.left, q.right)):
         return
+    q = _rooted(q)
     rng = random.Random(repr(sorted(world.values.items())))
     names = {n for x in (q.left, q.right) for d in x.type.shape for n in d.names}
     if any(world.sizes[name] != 1 for name in names):
@@ -57,6 +60,16 @@ def solved(
                 yield _bisected(world, other, q, prepare, here)
         except NoWorld:
             continue
+
+
+def _rooted(q: Comparison) -> Comparison:
+    """`u == 0` for `u^2 == 0`: the square does not change its sign."""
+    while number(q.right) == 0 and len(q.left.inputs) in (1, 2):
+        own = isinstance(q.left.op, ar.Mul) and q.left.inputs[0] is q.left.inputs[1]
+        if not (own or isinstance(q.left.op, ar.Square)):
+            break
+        q = replace(q, left=q.left.inputs[0])
+    return q
 
 
 def continuous(roots: Sequence[Node]) -> bool:
