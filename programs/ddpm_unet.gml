@@ -47,7 +47,6 @@ objective simple:
 
 claims simple:
     nonneg:      simple >= 0
-    zero_iff:    simple == 0 iff v == target
     noising:     x_t has law normal(mean = sqrt(alpha_bar[t]) * (2 * x - 1), var = 1 - alpha_bar[t])
     per_example: simple is separable over B
 

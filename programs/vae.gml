@@ -46,7 +46,6 @@ claims neg_elbo:
         up to scale and constant in (encoder, decoder)
     sampling_law as diagonal_reparameterization_coordinate_law: z
         has law normal(mean = mu, var = exp(logvar))
-    output:                                                     xhat in 0..1
     per_example:                                                neg_elbo is separable over B
     batch_free:                                                 neg_elbo
         is unchanged by repeating the batch

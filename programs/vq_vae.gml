@@ -50,8 +50,6 @@ claims vq:
     same_value:                                                       codebook_loss == commitment
     nonneg:                                                           commitment >= 0
     zero_iff:                                                         commitment == 0 iff z == e
-    nearest:                                                          for all j in fin[K]:
-        sum[Cd](square(z - e)) <= sum[Cd](square(z - codebook[j]))
     per_example:                                                      vq is separable over B
     batch_free:                                                       vq
         is unchanged by repeating the batch

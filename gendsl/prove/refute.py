@@ -39,14 +39,20 @@ class Miss:
 
 
 def refute(
-    case: Case, given: Alternatives, goals: Alternatives, seeds: Sequence[int]
+    case: Case,
+    given: Alternatives,
+    goals: Alternatives,
+    seeds: Sequence[int],
+    *,
+    solve: bool = True,
 ) -> Outcome | None:
-    """A point where some alternative of `given` holds and every alternative of `goals` fails."""
+    """A point where some alternative of `given` holds and every alternative of `goals` fails;
+    with `solve`, one hypothesis that fails at a sampled point is solved for near it."""
     nodes = [x for row in (*given, *goals) for q in row for x in (q.left, q.right)]
     for world in worlds(case, nodes, seeds):
         for hyps in given:
             try:
-                for at, margin in _points(case, world, nodes, hyps):
+                for at, margin in _points(case, world, nodes, hyps, solve):
                     misses = [
                         next((m for q in goal if (m := miss(at, q, margin))), None)
                         for goal in goals
@@ -59,14 +65,14 @@ def refute(
 
 
 def _points(
-    case: Case, world: World, nodes: Sequence[Node], hyps: Sequence[Comparison]
+    case: Case, world: World, nodes: Sequence[Node], hyps: Sequence[Comparison], solve: bool
 ) -> Iterator[tuple[World, float]]:
     """Points near `world` where the hypotheses hold, and how far a claim must fail there."""
     at = assigned(world, hyps)
     failing = [q for q in hyps if not holds(at, q)]
     if not failing:
         yield at, MARGIN
-    elif len(failing) == 1:
+    elif solve and len(failing) == 1:
         rest = [q for q in hyps if q is not failing[0]]
         for found in solved(world, case.setting, nodes, failing[0], lambda w: assigned(w, rest)):
             if all(holds(found, q) for q in hyps):
