@@ -16,7 +16,7 @@ import numpy as np
 
 from gendsl.core.claim import Claim
 from gendsl.core.program import Program
-from gendsl.diagnostics.model import Sink, fail
+from gendsl.diagnostics.model import GendslError, Sink, fail
 from gendsl.options import RunOptions
 from gendsl.run import checkpoint, manifest
 from gendsl.run.evaluate import readable
@@ -69,8 +69,24 @@ def reopen(path: Path, options: RunOptions, raw: bool) -> Reopened:
     analysis = read_program(options, Sink(), prove=False)
     source = program_of(analysis, replace(options, allow_refuted=True))
     job = prepare(replace(options, raw=raw or options.raw), source, options.target)
-    manifest.require_same(then, job.identity(), f"{then['command']}")
+    _require_unchanged(then, job)
     found = checkpoint.load(newest)
     values = readable(found.values, ema=not job.raw)
     assert analysis.program is not None
     return Reopened(folder, job, analysis.program, analysis.obligations, found.step, values)
+
+
+def _require_unchanged(then: manifest.Json, job: Job) -> None:
+    """E1045, in words that fit: nobody asked to go on with the run."""
+    try:
+        manifest.require_same(then, job.identity(), "")
+    except GendslError as problem:
+        (found,) = problem.diagnostics
+        raise GendslError(
+            replace(
+                found,
+                message="the program or its data is not what this run was trained with",
+                help=f"bring it back to what it was, or train again with `{then['command']}` and "
+                "another `--out DIR`",
+            )
+        ) from problem

@@ -143,17 +143,18 @@ def write_samples(
 def write_progress(
     job: Job, compiled: Compiled, values: Mapping[str, Array], step: int, folder: Path
 ) -> None:
-    """A few samples of every picture sampler: `samples/step-%08d.png` (further ones with names)."""
-    count = 0
+    """A few samples of the first sampler that draws pictures: `samples/step-%08d.png`. The others
+    wait for the end, since a program puts its fastest sampler first."""
     for name, sampler in job.source.graph.samplers.items():
-        for result in sample(job, compiled, name, sampler_sizes(sampler)[0], values, step):
-            if result.image is None:
-                continue
-            suffix = "" if count == 0 else f"-{name}{'-' + result.name if result.name else ''}"
-            drawn = pictures.tiles(result.values, result.image, result.low, result.high)
-            picture = pictures.grid(drawn, FEW_COLUMNS)
+        results = sample(job, compiled, name, sampler_sizes(sampler)[0], values, step)
+        drawn = [(r, r.image) for r in results if r.image is not None]
+        for count, (result, image) in enumerate(drawn):
+            suffix = f"-{result.name}" if count else ""
+            tiles = pictures.tiles(result.values, image, result.low, result.high)
+            picture = pictures.grid(tiles, FEW_COLUMNS)
             pictures.write(folder / f"step-{step:08d}{suffix}.png", picture)
-            count += 1
+        if drawn:
+            return
 
 
 def write_shows(
