@@ -13,7 +13,7 @@ from fractions import Fraction
 from gendsl.core import claim as c
 from gendsl.ir.graph import Node, reachable
 from gendsl.ops.leaf import Input
-from gendsl.prove import laws
+from gendsl.prove import laws, moments
 from gendsl.prove.case import Case, Outcome
 from gendsl.prove.compare import discharge, prove_closed, prove_comparison
 from gendsl.prove.cone import Cone
@@ -163,7 +163,7 @@ def _elbo_gap(case: Case, body: c.Bounds, given: tuple[Comparison, ...]) -> tupl
 
     nll = _summed(outer, body.target, b, misfit)
     names = frozenset(leaf_name(x) for x in draws)
-    divergence = laws.expectation(_summed(inner, body.latent, b, excess), names)
+    divergence = moments.expectation(_summed(inner, body.latent, b, excess), names)
     mean = n.mul(n.nsum(b, n.add(nll, divergence)), n.power(b.args[1], -1))
     outer.conditions |= inner.conditions
     return n.sub(outer.real(body.value), mean), outer

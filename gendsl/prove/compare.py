@@ -188,4 +188,4 @@ def _by_both_sides(p: Poly, cone: Cone) -> Thm | None:
     down = None if up is None else cone.prove(n.scale(p, -1), effort=1)
     if up is None or down is None:
         return None
-    return r.combine(*(r.weaken(t, "ge") if t.concl.rel == "gt" else t for t in (down, up)))
+    return r.combine(*(r.weaken(t, "ge") if t.concl.rel == "gt" else t for t in (up, down)))

@@ -8,8 +8,7 @@ independent when their names or their indices differ; a draw used twice is the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from fractions import Fraction
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gendsl.core import claim as c
@@ -17,16 +16,18 @@ from gendsl.ir.evaluate import input_key
 from gendsl.ir.graph import Node, reachable
 from gendsl.lazy import np
 from gendsl.ops.leaf import Draw
-from gendsl.prove import equal
+from gendsl.prove import moments
 from gendsl.prove.case import Case, Outcome
 from gendsl.prove.compare import discharge, prove_closed, prove_comparison
 from gendsl.prove.cone import Cone
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel import rules as r
-from gendsl.prove.kernel.term import ONE, ZERO, Atom, Mono, Poly, atom, of_atom
+from gendsl.prove.kernel.rules import Prop, prop
+from gendsl.prove.kernel.term import ONE, Poly
 from gendsl.prove.props import Comparison, IllPosed
-from gendsl.prove.reading import SHAPED, Setting, declared, frontier, signed
+from gendsl.prove.reading import SHAPED, Setting, declared, frontier, signed, visible
 from gendsl.prove.refute import show, worlds
+from gendsl.prove.signs import Signs
 from gendsl.prove.terms import At, Reader, indices, leaf_name
 from gendsl.prove.witness import NoWorld, World
 
@@ -155,16 +156,39 @@ def _compare(
     names = frozenset(leaf_name(x) for x in averaged)
     at, other = indices(value.type.shape), indices(value.type.shape)
     p = reader.real(value, at)
-    mean, rest = split_affine(p, names)
+    mean, rest = moments.split_affine(p, names)
     goals = [("mean", n.sub(mean, spread_law(reader, law.arguments["mean"], at)))]
     second = n.substitute(rest, dict(zip(at, other, strict=True)))
-    covariance = expectation(n.mul(rest, second), names)
+    covariance = moments.expectation(n.mul(rest, second), names)
     goals.append(("covariance", n.sub(covariance, _declared(reader, law, at, other))))
     roots = [value, *law.arguments.values()]
+    known = node_facts([x for x in visible(roots, frozenset()) if x in opaque], setting, reader)
     for what, gap in goals:
-        if not _zero(gap, roots, reader, setting, given):
+        if not _zero(gap, roots, reader, setting, given, known):
             return Outcome("unknown", goal=f"the {what} differs from the declared one")
     return Outcome("proved", laws=(AFFINE, MOMENTS))
+
+
+def node_facts(nodes: Sequence[Node], setting: Setting, reader: Reader) -> list[Prop]:
+    """For nodes that the reader takes as variables: v >= 0 and 1 - v >= 0 where their own terms
+    are proved so. (A theorem about any v with these facts holds for the node's value.)"""
+    found: list[Prop] = []
+    for x in nodes:
+        if setting.expired():
+            break
+        deep, at = setting.reader(), indices(x.type.shape)
+        facts = declared([x], setting)
+        cone, allowed = Cone(facts, setting.expired, effort=0), {f.concl for f in facts}
+        v, signs = reader.real(x, at), Signs(deep, cone)
+        for side, p in ((signs.above, v), (signs.room, n.sub(ONE, v))):
+            try:
+                t = side(x, at)
+                done = t and discharge(t, allowed, cone)
+            except n.KernelError:
+                continue
+            if t is not None and done is not None:
+                found.append(prop(t.concl.rel, p, at))
+    return found
 
 
 def _zero(
@@ -173,10 +197,11 @@ def _zero(
     reader: Reader,
     setting: Setting,
     given: tuple[Comparison, ...],
+    known: list[Prop],
 ) -> bool:
-    """gap = 0 with every domain condition discharged."""
+    """gap = 0 with every domain condition discharged; `known` are proved facts of opaque nodes."""
     hyps = [r.assume(q.prop(reader)) for q in given]
-    facts = [*hyps, *declared(roots, setting)]
+    facts = [*hyps, *declared(roots, setting), *(r.assume(k) for k in known)]
     cone, allowed = Cone(facts, setting.expired), {f.concl for f in facts}
     t = prove_comparison("eq", gap, [h for h in hyps if h.concl.rel == "eq"], cone, None, None, ())
     if t is None or discharge(t, allowed, cone) is None:
@@ -207,127 +232,3 @@ def _declared(reader: Reader, law: c.LawSpec, at: At, other: At) -> Poly:
     cov = law.arguments["cov"]
     lead = at[:k] if len(cov.type.shape) == 2 * len(at) - k else ()
     return n.mul(same, reader.real(cov, (*lead, *at[k:], *other[k:])))
-
-
-# ---- expectation -------------------------------------------------------------------------
-
-
-def split_affine(p: Poly, draws: frozenset[str]) -> tuple[Poly, Poly]:
-    """(constant part, linear part) in the draws; raises `KernelError` if p is not affine."""
-    env = {d: _scaled(p, d) for d in draws}
-    mean = _with(p, {d: (f, ZERO) for d, (f, _) in env.items()})
-    s = of_atom(atom("var", "scale of draws", (), ""))
-    stretched = _with(p, {d: (f, n.mul(s, v)) for d, (f, v) in env.items()})
-    rest = n.sub(p, mean)
-    if n.sub(stretched, n.add(mean, n.mul(s, rest))).terms:
-        raise n.KernelError("the value is not affine in its draws")
-    return mean, rest
-
-
-def _with(p: Poly, values: Mapping[str, tuple[At, Poly]]) -> Poly:
-    return n.substitute(p, {}, {name: ((f, v),) for name, (f, v) in values.items()})
-
-
-def _scaled(p: Poly, draw: str) -> tuple[At, Poly]:
-    """Formal indices of a draw, and the draw at these."""
-    a = next(_occurrences(p, draw), None)
-    sizes = () if a is None else tuple(n.size_of(i) for i in a.args[1])
-    formals = tuple(n.fresh(size) for size in sizes)
-    return formals, of_atom(atom("var", draw, formals, ""))
-
-
-def _occurrences(x: object, draw: str) -> Iterator[Atom]:
-    if isinstance(x, Poly):
-        for m in x.terms:
-            yield from _occurrences(m, draw)
-    elif isinstance(x, tuple):
-        for y in x:
-            yield from _occurrences(y, draw)
-    elif isinstance(x, Atom):
-        if x.kind == "var" and x.args[0] == draw:
-            yield x
-        yield from _occurrences(x.args, draw)
-
-
-def expectation(p: Poly, draws: frozenset[str]) -> Poly:
-    """The mean over the draws of a polynomial in them (and exponentials of affine functions)."""
-    total = ZERO
-    for m, k in p.terms.items():
-        total = n.add(total, n.scale(_mono_mean(m, draws), k))
-    return total
-
-
-def _mono_mean(m: Mono, draws: frozenset[str]) -> Poly:
-    fixed, binders, moving = ONE, list[Atom](), ONE
-    for a, k in m:
-        if not equal.mentioned(of_atom(a)) & draws:
-            fixed = n.mul(fixed, n.assemble({a: k}))
-        elif a.kind == "S":
-            if k.denominator != 1 or k < 0:
-                raise n.KernelError("a root or inverse of a sum of draws")
-            for _ in range(k.numerator):
-                more, body = n.open_sum(a)
-                binders += more
-                moving = n.mul(moving, body)
-        else:
-            moving = n.mul(moving, n.assemble({a: k}))
-    mean = n.add(*(n.scale(_product_mean(q, draws), c) for q, c in moving.terms.items()))
-    for b in reversed(binders):
-        mean = n.nsum(b, mean)
-    return n.mul(fixed, mean)
-
-
-def _product_mean(m: Mono, draws: frozenset[str]) -> Poly:
-    """The mean of a product of draws, of an exponential of an affine function, and of constants."""
-    fixed, factors, exponent = ONE, list[Atom](), ZERO
-    for a, k in m:
-        if not equal.mentioned(of_atom(a)) & draws:
-            fixed = n.mul(fixed, n.assemble({a: k}))
-        elif a.kind == "exp":
-            exponent = a.args[0]
-        elif a.kind == "var" and k.denominator == 1 and k > 0:
-            factors += [a] * k.numerator
-        elif a.kind == "S":
-            return n.mul(fixed, _mono_mean(m, draws)) if fixed is ONE else _regrouped(m, draws)
-        else:
-            raise n.KernelError(f"no expectation of {a.kind} of a draw")
-    if exponent.terms:
-        return n.mul(fixed, _shifted_mean(factors, exponent, draws))
-    return n.mul(fixed, _pairings(factors))
-
-
-def _regrouped(m: Mono, draws: frozenset[str]) -> Poly:
-    fixed = {a: k for a, k in m if not equal.mentioned(of_atom(a)) & draws}
-    rest = tuple((a, k) for a, k in m if a not in fixed)
-    return n.mul(n.assemble(fixed), _mono_mean(rest, draws))
-
-
-def _pairings(factors: Sequence[Atom]) -> Poly:
-    """Isserlis: the sum over perfect pairings of products of covariances."""
-    if not factors:
-        return ONE
-    if len(factors) % 2 or len(factors) > 8:
-        if len(factors) % 2:
-            return ZERO
-        raise n.KernelError("a moment of high order")
-    first, rest = factors[0], factors[1:]
-    total = ZERO
-    for k, other in enumerate(rest):
-        if other.args[0] == first.args[0]:
-            same = n.prod_poly(
-                n.delta(i, j) for i, j in zip(first.args[1], other.args[1], strict=True)
-            )
-            total = n.add(total, n.mul(same, _pairings([*rest[:k], *rest[k + 1 :]])))
-    return total
-
-
-def _shifted_mean(factors: Sequence[Atom], exponent: Poly, draws: frozenset[str]) -> Poly:
-    """E[f(Z) exp(a(Z) + c)] = exp(c + var(a) / 2) E[f(Z + cov(a, Z))] for a linear."""
-    constant, linear = split_affine(exponent, draws)
-    variance = expectation(n.mul(linear, linear), draws)
-    outer = n.exp(n.add(constant, n.scale(variance, Fraction(1, 2))))
-    moved = ONE
-    for a in factors:
-        shift = expectation(n.mul(linear, of_atom(a)), draws)
-        moved = n.mul(moved, n.add(of_atom(a), shift))
-    return n.mul(outer, expectation(moved, draws))

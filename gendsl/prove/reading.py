@@ -25,6 +25,7 @@ from gendsl.prove.kernel import rules as r
 from gendsl.prove.kernel.rules import Prop, Thm, prop
 from gendsl.prove.kernel.term import atom, const, of_atom
 from gendsl.prove.props import Comparison
+from gendsl.prove.signs import number as number
 from gendsl.prove.terms import Reader, indices, leaf_name, size
 from gendsl.shape.dim import Dim
 from gendsl.shape.tensor_type import Bool, Fin, Range, Real
@@ -110,13 +111,6 @@ def readings(sequent: Sequent, setting: Setting) -> list[Reading]:
 
 def signed(setting: Setting, given: Iterable[Comparison]) -> Setting:
     return replace(setting, signs={**setting.signs, **signs_given(given)})
-
-
-def number(node: Node) -> Fraction | None:
-    """The value of a constant, spread or not."""
-    while isinstance(node.op, br.Broadcast):
-        (node,) = node.inputs
-    return node.op.value if isinstance(node.op, Const) else None
 
 
 def signs_given(given: Iterable[Comparison]) -> dict[str, str]:

@@ -9,17 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from gendsl.ir.graph import Node
 from gendsl.ops import arithmetic as ar
 from gendsl.ops import broadcast as br
 from gendsl.ops import movement as mv
 from gendsl.ops import select as se
+from gendsl.ops.broadcast import Broadcast
+from gendsl.ops.leaf import Const
+from gendsl.ops.reduce import CumProd
 from gendsl.prove.cone import Cone
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel import rules as r
 from gendsl.prove.kernel.rules import Thm
-from gendsl.prove.kernel.term import ONE
+from gendsl.prove.kernel.term import ONE, Poly
 from gendsl.prove.terms import At, Reader, spread
 
 
@@ -30,6 +34,7 @@ class Signs:
     reader: Reader
     cone: Cone
     _memo: dict[tuple[Node, At], Thm | None] = field(default_factory=dict)
+    _rooms: dict[tuple[Node, At], Thm | None] = field(default_factory=dict)
 
     def above(self, node: Node, at: At = ()) -> Thm | None:
         """A theorem about `reader.real(node, at)`: > 0 if that is found, else >= 0, else None."""
@@ -71,6 +76,8 @@ class Signs:
                 return self._both(args, at, r.times)
             case ar.Add():
                 return self._both(args, at, _plus)
+            case ar.Sub() if number(args[0]) == 1:
+                return self.room(args[1], at)
             case ar.Div():
                 t, u = self.above(args[0], at), self.above(args[1], at)
                 if t is None or u is None or u.concl.rel != "gt":
@@ -85,6 +92,57 @@ class Signs:
                 return self.above(*moved[0][1:]) if moved is not None else None
             case _:
                 return None
+
+    def room(self, node: Node, at: At) -> Thm | None:
+        """A theorem that 1 - value >= 0, by recursion; for what lies in (0, 1] by its form."""
+        key = (node, at)
+        if key not in self._rooms:
+            self._rooms[key] = None
+            try:
+                self._rooms[key] = self._room(node, at)
+            except n.KernelError:
+                self._rooms[key] = None
+        return self._rooms[key]
+
+    def _room(self, node: Node, at: At) -> Thm | None:
+        gap = n.sub(ONE, self.reader.real(node, at))
+        if n.nonnegative(gap):
+            return r.evident("ge", gap)
+        t: Thm | None = None
+        moved = None if node in self.reader.abstract else self.reader.moved(node, at)
+        if moved is not None:
+            rows = [self._masked(mask, self.room(x, i)) for mask, x, i in moved]
+            solid = [row for row in rows if row is not None]
+            if len(solid) == len(rows):
+                t = r.linear("ge", n.add(*(u.poly for u in solid)), [(ONE, u) for u in solid])
+        elif isinstance(node.op, ar.Sub) and number(node.inputs[0]) == 1:
+            t = self.above(node.inputs[1], at)
+        elif isinstance(node.op, CumProd) and node not in self.reader.abstract:
+            t = self._product_room(node, node.op.axis, at)
+        if t is not None and t.poly is gap:
+            return t
+        return self.cone.prove(gap) if len(gap.terms) <= 12 else None
+
+    def _masked(self, mask: Poly, t: Thm | None) -> Thm | None:
+        if t is None or mask is ONE:
+            return t
+        bit = Cone().prove(mask, effort=0)
+        return None if bit is None else r.times(bit, t)
+
+    def _product_room(self, node: Node, axis: int, at: At) -> Thm | None:
+        """1 - prod x >= 0 for 0 < x <= 1: with s = sum log x <= 0, 1 - exp s >= -s exp s."""
+        j = n.fresh(n.size_of(at[axis]))
+        inner = (*at[:axis], j, *at[axis + 1 :])
+        x, gap = self.reader.real(node.inputs[0], inner), self.room(node.inputs[0], inner)
+        if gap is None:
+            return None
+        log = n.scale(n.log(x), -1)
+        below = r.linear("ge", log, [(ONE, r.log_below_tangent(x)), (ONE, gap)])
+        bit = n.indicator("ge0", n.sub(n.value_of(at[axis]), n.value_of(j)))
+        total = r.total(r.times(r.evident("ge", bit), below), j)
+        e = n.exp(n.scale(total.poly, -1))
+        rows = [(e, r.exp_above_tangent(total.poly)), (e, total)]
+        return r.linear("ge", n.sub(ONE, e), rows)
 
     def _both(self, args: tuple[Node, ...], at: At, join: Callable[[Thm, Thm], Thm]) -> Thm | None:
         t = self.above(args[0], at)
@@ -101,6 +159,13 @@ class Signs:
             if t is not None and gap is not None:
                 return _plus(t, gap)
         return None
+
+
+def number(node: Node) -> Fraction | None:
+    """The value of a constant, spread or not."""
+    while isinstance(node.op, Broadcast):
+        (node,) = node.inputs
+    return node.op.value if isinstance(node.op, Const) else None
 
 
 def _plus(t: Thm, u: Thm) -> Thm:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from gendsl.ir.graph import Node
+from gendsl.ir.graph import Node, reachable
 from gendsl.ops import arithmetic as ar
 from gendsl.ops import broadcast as br
 from gendsl.ops import compare as cm
@@ -28,6 +28,7 @@ from gendsl.ops import unary as un
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel.rules import Prop, prop
 from gendsl.prove.kernel.term import ONE, ZERO, Atom, Poly, atom, const, of_atom
+from gendsl.prove.moments import expectation
 from gendsl.shape.dim import Dim
 from gendsl.shape.tensor_type import Bool, Fin, Range
 
@@ -140,6 +141,10 @@ class Reader:
                 below = n.indicator("ge0", n.sub(n.value_of(at[op.axis]), n.value_of(j)))
                 entry = self.real(args[0], (*at[: op.axis], j, *at[op.axis + 1 :]))
                 return n.nsum(j, n.mul(below, entry))
+            case sy.Expectation():
+                return self._expected(args[0], op.draws, at)
+            case rd.CumProd():
+                return self._cumprod(args[0], op.axis, at)
             case sy.NetCall():
                 return self._opaque(f"net:{op.net}.{op.result}", node, at, op.mapped_axes)
             case cv.Conv2d() | cv.ConvTranspose2d():
@@ -186,6 +191,30 @@ class Reader:
     def _along(self, x: Node, axis: int, at: At) -> Poly:
         j = n.fresh(n.size_of(at[axis]))
         return n.nsum(j, n.exp(self.real(x, (*at[:axis], j, *at[axis + 1 :]))))
+
+    def _cumprod(self, x: Node, axis: int, at: At) -> Poly:
+        """exp of the sum of logarithms up to an index: the product, of positive factors."""
+        j = n.fresh(n.size_of(at[axis]))
+        below = n.indicator("ge0", n.sub(n.value_of(at[axis]), n.value_of(j)))
+        factor = self.real(x, (*at[:axis], j, *at[axis + 1 :]))
+        self.need("gt", factor)
+        return n.exp(n.nsum(j, n.mul(below, n.log(factor))))
+
+    def _expected(self, x: Node, paths: tuple[str, ...], at: At) -> Poly:
+        """The mean over normal draws; nodes that depend on these are not opaque inside."""
+        moving: set[Node] = set()
+        for y in reachable([x]):
+            if isinstance(y.op, lf.Draw) and y.op.path in paths:
+                if y.op.dist != "normal":
+                    raise n.KernelError(f"no expectation over {y.op.dist} draws")
+                moving.add(y)
+            elif any(z in moving for z in y.inputs):
+                moving.add(y)
+        fixed = {y: name for y, name in self.abstract.items() if y not in moving}
+        inner = Reader(fixed, self.ranges, self.signs)
+        p = inner.real(x, at)
+        self.conditions |= inner.conditions
+        return expectation(p, frozenset(f"draw:{path}" for path in paths))
 
     def _extreme(self, x: Node, axes: tuple[int, ...], at: At, kind: str) -> Poly:
         full, new = spread(x, axes, at)
@@ -266,14 +295,25 @@ class Reader:
             case mv.Pad():
                 return [self._window(args[0], op.axis, op.before, at)]
             case mv.Concat():
-                start, rows = Dim.of(0), []
-                for x in args:
-                    rows.append(self._window(x, op.axis, start, at))
-                    start = start + x.type.shape[op.axis]
-                return [r for r in rows if r[0] is not ZERO]
+                return self._concatenated(args, op.axis, at)
             case _:
                 pass
         return None
+
+    def _concatenated(
+        self, args: tuple[Node, ...], axis: int, at: At
+    ) -> list[tuple[Poly, Node, At]]:
+        """Each operand where the index is below its end and not below its start (the masks add up
+        to 1 by their form)."""
+        start, before, rows = Dim.of(0), ZERO, list[tuple[Poly, Node, At]]()
+        for k, x in enumerate(args):
+            bound = x.type.shape[axis]
+            gap = n.sub(size(start + bound), n.add(n.value_of(at[axis]), ONE))
+            below = ONE if k == len(args) - 1 else _compare(gap)
+            i = affine(at[axis], -start, Dim.of(1), Dim.of(1), bound)
+            rows.append((n.sub(below, before), x, (*at[:axis], i, *at[axis + 1 :])))
+            start, before = start + bound, below
+        return [row for row in rows if row[0] is not ZERO]
 
     def _window(self, x: Node, axis: int, start: Dim, at: At) -> tuple[Poly, Node, At]:
         """x placed from `start` on along an axis: its mask, and its index (kept in range)."""
