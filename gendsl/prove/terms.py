@@ -141,6 +141,13 @@ class Reader:
                 below = n.indicator("ge0", n.sub(n.value_of(at[op.axis]), n.value_of(j)))
                 entry = self.real(args[0], (*at[: op.axis], j, *at[op.axis + 1 :]))
                 return n.nsum(j, n.mul(below, entry))
+            case _:
+                return self._functional(node, at)
+
+    def _functional(self, node: Node, at: At) -> Poly:
+        """Ops with a form of their own, then pointwise ones, then opaque functions."""
+        op, args = node.op, node.inputs
+        match op:
             case sy.Expectation():
                 return self._expected(args[0], op.draws, at)
             case rd.CumProd():
