@@ -335,6 +335,15 @@ Proof.
   rewrite S_INR. simpl. rewrite ln_mult, IH by (try apply pow_lt; assumption). ring.
 Qed.
 
+Lemma index_gap : forall n i, (i < n)%nat -> 0 <= INR n - 1 - INR i.
+Proof. intros n i H. assert (INR (S i) <= INR n) by (apply le_INR; lia). rewrite S_INR in *. lra. Qed.
+Lemma ln_by_exp : forall x y, x = exp y -> ln x = y.
+Proof. intros x y ->. apply ln_exp. Qed.
+Lemma exp_half_ln : forall x, 0 < x -> exp (1 / 2 * ln x) = sqrt x.
+Proof. intros x H. rewrite <- ln_sqrt by assumption. apply exp_ln, sqrt_lt_R0. assumption. Qed.
+Lemma sqrt_by_square : forall x y, 0 <= x -> 0 <= y -> y * y = x -> sqrt x = y.
+Proof. intros x y Hx Hy H. apply sqrt_lem_1; assumption. Qed.
+
 (* ---- tactics ----------------------------------------------------------------------------------- *)
 
 Ltac below := solve [assumption | lia | nia
