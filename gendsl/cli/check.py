@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gendsl.cli.codes import OK, UNSETTLED, WRONG
 from gendsl.cli.flags import UsageError, add_format, one_of
@@ -23,12 +24,22 @@ from gendsl.options import FRONT_STAGES
 
 
 @dataclass(frozen=True)
+class Extra:
+    """A further part of a report: its key and value in JSON, its lines as text."""
+
+    key: str
+    json: Any
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Checked:
     """One file, what is known about it, and how long that took."""
 
     analysis: Analysis
     diagnostics: tuple[Diagnostic, ...]
     seconds: float
+    extras: tuple[Extra, ...] = ()
 
     @property
     def code(self) -> int:
@@ -53,6 +64,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="STAGE",
         help=f"print a stage instead of a report: {', '.join(FRONT_STAGES)}",
     )
+    parser.add_argument(
+        "--battery",
+        action="store_true",
+        help="also ask what no claim was written for: terms, signs, gradients, batch, sizes",
+    )
+    parser.add_argument(
+        "--floats",
+        action="store_true",
+        help="also bound the rounding errors of each term in float32",
+    )
+    parser.add_argument(
+        "--explain",
+        metavar="CLAIM",
+        help="print the proof of one claim in steps (--latex: as LaTeX)",
+    )
+    parser.add_argument("--latex", action="store_true", help="with --explain: print LaTeX")
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -60,17 +87,23 @@ def execute(args: argparse.Namespace) -> int:
         raise UsageError("nothing to check", "`gendsl check FILE.gml`, or a folder, or `vae`")
     if args.emit:
         return emit(args.paths, args.emit, args.format)
-    return check_all(files(args.paths), args.format)
+    if args.explain:
+        from gendsl.cli.explain_claim import explain
+
+        return explain(files(args.paths), args.explain, latex=args.latex)
+    asked = tuple(name for name in ("battery", "floats") if getattr(args, name))
+    return check_all(files(args.paths), args.format, asked)
 
 
-def check_all(paths: Sequence[str], format: str) -> int:
-    """Check and report file by file, so that the first results are seen at once."""
+def check_all(paths: Sequence[str], format: str, asked: tuple[str, ...] = ()) -> int:
+    """Check and report file by file, so that the first results are seen at once; `asked` names
+    further parts of the report."""
     from gendsl.cli.check_report import Reporter
 
     reporter = Reporter(format, sys.stdout)
     done = []
     for path in paths:
-        checked = check_one(path)
+        checked = check_one(path, asked)
         reporter.file(checked)
         done.append(checked)
         sys.stdout.flush()
@@ -78,7 +111,7 @@ def check_all(paths: Sequence[str], format: str) -> int:
     return worst([checked.code for checked in done])
 
 
-def check_one(path: str) -> Checked:
+def check_one(path: str, asked: tuple[str, ...] = ()) -> Checked:
     started = time.perf_counter()
     sink = Sink()
     try:
@@ -88,7 +121,12 @@ def check_one(path: str) -> Checked:
         for diagnostic in problem.diagnostics:
             sink.report(diagnostic)
         analysis = Analysis(path)
-    return Checked(analysis, sink.sorted(), time.perf_counter() - started)
+    extras: tuple[Extra, ...] = ()
+    if asked and analysis.graph is not None:
+        from gendsl.cli.check_extras import extra_parts
+
+        extras = extra_parts(analysis, asked)
+    return Checked(analysis, sink.sorted(), time.perf_counter() - started, extras)
 
 
 def worst(codes: Sequence[int]) -> int:

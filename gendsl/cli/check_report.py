@@ -77,6 +77,7 @@ class Reporter:
         lines = [name]
         lines += self._labelled(program_lines(analysis.program, analysis.graph_hash))
         lines += self._claims(analysis.claims)
+        lines += [f"  {line}".rstrip() for extra in checked.extras for line in extra.lines]
         end = [_counted(analysis.claims)] if analysis.claims else ["no claims"]
         if found:
             end.append(found)
@@ -174,6 +175,7 @@ def file_json(checked: Checked) -> dict[str, Any]:
         "graph_hash": checked.analysis.graph_hash,
         "claims": [claim_json(claim) for claim in checked.analysis.claims],
         "diagnostics": [to_json(d, source_at) for d in checked.diagnostics],
+        **{extra.key: extra.json for extra in checked.extras},
     }
 
 
