@@ -311,6 +311,8 @@ Lemma divide_gt : forall q x, 0 < q -> 0 < q * x -> 0 < x.
 Proof. intros q x Hq H. apply (Rmult_lt_reg_l q); [assumption|]. rewrite Rmult_0_r. assumption. Qed.
 Lemma divide_ne : forall q x, q * x <> 0 -> x <> 0.
 Proof. intros q x H E. apply H. rewrite E. ring. Qed.
+Lemma pos_ne : forall x, 0 < x -> x <> 0.
+Proof. intros. lra. Qed.
 Lemma zero_or_not : forall x, 0 <= x -> x <> 0 -> 0 < x.
 Proof. intros. lra. Qed.
 Lemma exp_nat : forall n x, exp (INR n * x) = exp x ^ n.
@@ -358,7 +360,7 @@ Ltac known := match goal with
 (* 0 <= x and 0 < x by the form of x. *)
 Ltac nn := lazymatch goal with
   | |- 0 <= 0 => apply Rle_refl
-  | |- 0 <= _ + _ => apply Rplus_le_le_0_compat; nn
+  | |- 0 <= _ + _ => first [solve [apply Rplus_le_le_0_compat; nn] | known | lra]
   | |- 0 <= _ * _ => first [solve [apply Rmult_le_pos; nn] | known | nra]
   | |- 0 <= rsum _ _ => first [known | apply rsum_nonneg; intros; nn]
   | |- 0 <= exp _ => apply Rlt_le, exp_pos
@@ -395,11 +397,11 @@ Ltac nz := lazymatch goal with
   | |- _ /\ _ => split; nz
   | |- _ * _ <> 0 => first [known
       | solve [apply Rmult_integral_contrapositive_currified; nz]
-      | solve [apply Rgt_not_eq; pos] | lra]
+      | solve [apply pos_ne; pos] | lra]
   | |- _ ^ _ <> 0 => first [known | solve [apply pow_nonzero; nz]]
   | |- / _ <> 0 => apply Rinv_neq_0_compat; nz
   | |- IZR _ <> 0 => lra
-  | |- _ <> 0 => first [known | solve [apply Rgt_not_eq; pos] | lra]
+  | |- _ <> 0 => first [known | solve [apply pos_ne; pos] | lra]
   end.
 
 Ltac inverses := rewrite ?Rinv_mult, ?Rinv_inv, <- ?pow_inv, ?Rinv_1.

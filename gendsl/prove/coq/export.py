@@ -31,7 +31,7 @@ from gendsl.prove.coq.expr import (
     renamed,
 )
 from gendsl.prove.coq.normalise import Writer
-from gendsl.prove.coq.replay import Replay, arrows, comparison
+from gendsl.prove.coq.replay import Replay, arrows, comparison, fresh_names
 from gendsl.prove.coq.statement import Source
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel.normal import KernelError
@@ -70,10 +70,19 @@ def export(claim: c.Claim, outcome: Outcome, setting: Setting, stem: str) -> Exp
     for k, p in enumerate(outcome.proofs):
         own = re.sub(r"\W", "_", f"{stem}_{name}") + (f"_{k + 1}" if len(outcome.proofs) > 1 else "")
         try:
-            made.append(_Exporter(p, setting, own).theorem())
+            made.append(_theorem(p, setting, own))
         except (NotExported, KernelError, RecursionError) as problem:
             return Export(name, reason=str(problem) or type(problem).__name__)
     return Export(name, tuple(made))
+
+
+def _theorem(p: Proof, setting: Setting, name: str) -> Theorem:
+    """With as much of the graph shown as possible: nodes that the proof does not open are variables
+    only where they cannot be printed (the theorem is then for all values of them)."""
+    try:
+        return _Exporter(p, setting, name, wide=False).theorem()
+    except NotExported:
+        return _Exporter(p, setting, name, wide=True).theorem()
 
 
 @dataclass(frozen=True)
@@ -89,9 +98,11 @@ class _Fact:
 
 
 class _Exporter:
-    def __init__(self, proof: Proof, setting: Setting, name: str) -> None:
+    def __init__(self, proof: Proof, setting: Setting, name: str, *, wide: bool) -> None:
         self.proof, self.setting, self.name = proof, setting, name
-        stands = {**proof.reader.abstract, **{x: f"%{x.id}" for x in proof.opaque}}
+        stands = dict(proof.reader.abstract)
+        if wide:
+            stands |= {x: f"%{x.id}" for x in proof.opaque}
         self.source = Source(stands)
         self.goal = proof.sequent.goal
         self.at = indices(max(self.goal.left.type.shape, self.goal.right.type.shape, key=len))
@@ -292,18 +303,23 @@ class _Exporter:
             if f.rel == "nat":
                 w.put(f"pose proof (le_INR _ _ {f.name}) as N; simpl INR in N; lra.")
                 return name
-            if f.prop.binders:
-                w.put(w.intros(f.prop.binders).strip())
-            order = self._axes(f.prop, f.tree, f.at)
+            names = fresh_names(f.prop.binders)
+            if names:
+                w.put(w.intros(names.values()).strip())
+            axes = self._axes(f.prop, f.tree, f.at)
+            order = {i: names.get(b, b) for i, b in axes.items()}
             moved = renamed(f.tree, order)
             p, step = w.norm(moved)
-            if p is not f.prop.poly:
+            q, back = w.norm(renamed(Canon(f.prop.poly), names))
+            if p is not q:
                 raise NotExported("a premise whose normal form differs from the prover's")
+            if back is not None:
+                w.put(f"try rewrite {back}.")
             rows = " ".join(f"{w.names.index(order[i])} {w.within(order[i])}" for i in f.at)
             w.put(f"pose proof ({f.name} {rows}) as P." if rows else f"pose proof {f.name} as P.")
             w.put(f"assert (D : {comparison(f.rel, w.t(moved))}) by lra.")
             if step is not None:
-                w.put(f"rewrite {step} in D.")
+                w.put(f"try rewrite {step} in D.")
             w.put("lra." if f.rel != f.prop.rel else "exact D.")
         return name
 
@@ -351,9 +367,9 @@ class _Exporter:
         if first is not second:
             raise NotExported("a conclusion whose normal form differs from the prover's")
         if a is not None:
-            w.put(f"rewrite {a} in V.")
+            w.put(f"try rewrite {a} in V.")
         if b is not None:
-            w.put(f"rewrite <- {b} in V.")
+            w.put(f"try rewrite <- {b} in V.")
         w.put("first [exact V | lra | (intro; apply V; lra)].")
 
     def _anything(self, name: str) -> str:

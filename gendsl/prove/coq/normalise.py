@@ -261,6 +261,9 @@ class Writer:
             for m, c in p.terms.items():
                 denominators[m] = lcm(denominators.get(m, 1), c.denominator)
         for p in sorted(dict.fromkeys(arguments), key=lambda p: -len(self.t(Canon(p)))):
+            if not p.terms:
+                self.put("try rewrite exp_0.")
+                continue
             if len(p.terms) == 1 and next(iter(p.terms.values())) == Fraction(
                 1, denominators[next(iter(p.terms))]
             ):
@@ -307,7 +310,7 @@ class Writer:
             return result, None
         with self.lemma(f"{self.t(e)} = {self.t(Canon(result))}", scope) as name:
             if step is not None:
-                self.put(f"rewrite {self.applied(step, scope)}.")
+                self.put(f"try rewrite {self.applied(step, scope)}.")
             if plain == self.t(Canon(result)):
                 self.put("reflexivity.")
             elif isinstance(e, Inv):
@@ -349,7 +352,7 @@ class Writer:
         self.put(f"assert ({name} : {left} = {right}).")
         with self.block():
             self.ring([whole, f, rest])
-        self.put(f"rewrite {name}.")
+        self.put(f"try rewrite {name}.")
 
     def _exp(self, inner: Poly, result: Poly) -> None:
         if not inner.terms:
@@ -417,6 +420,8 @@ class Writer:
     # ---- sums -------------------------------------------------------------------------------
 
     def _sum(self, e: Sum, index: Atom, body: E, scope: Scope) -> tuple[Poly, str | None]:
+        new = n.fresh(index.args[1])  # the name may be in scope already
+        index, body = new, renamed(body, {index: new})
         p, step = self.norm(body, (*scope, index))
         result, rest = self.sum_of(index, p, scope)
         if self.t(e) == self.t(Canon(result)):
@@ -461,7 +466,7 @@ class Writer:
             self.put("rewrite rsum_lin; cbv [linsum fold_right fst snd].")
             for _, _, _, step in rows:
                 if step is not None:
-                    self.put(f"rewrite {self.applied(step, scope)}.")
+                    self.put(f"try rewrite {self.applied(step, scope)}.")
             self.ring([*(r for _, _, r, _ in rows), result])
         return result, name
 
@@ -482,7 +487,7 @@ class Writer:
             with self.lemma(f"{left} = {right}", scope) as name:
                 self.put("rewrite rsum_const.")
                 if extra is not None:
-                    self.put(f"rewrite {self.applied(extra, scope)}.")
+                    self.put(f"try rewrite {self.applied(extra, scope)}.")
                 self.ring([whole.poly, size, result])
             return result, name
         sums = [a for m2 in inside.terms for a, k in m2 if a.kind == "S" and k.denominator == 1]
@@ -523,7 +528,7 @@ class Writer:
                 body = body.body
             p = body.poly if isinstance(body, Canon) else self.norm(body)[0]
             self.ring([p])
-        self.put(f"rewrite {name}.")
+        self.put(f"try rewrite {name}.")
 
     def _delta_sum(
         self, i: Atom, delta: Atom, whole: Canon, scope: Scope, result: Poly
@@ -613,7 +618,7 @@ class Writer:
         self.put(f"assert ({name} : {self.t(nest)} = {self.t(Mul(tuple(parts)))}).")
         with self.block():
             self._pull(own, list(opened), body)
-        self.put(f"rewrite {name}.")
+        self.put(f"try rewrite {name}.")
         polys = []
         for e, (bs, p) in zip(parts[1:], opened, strict=True):
             core = p
@@ -671,7 +676,7 @@ class Writer:
             f"apply rsum_ext; intros {index_name(b)} H{index_name(b)}; " for b in current[:k]
         )
         self.put(f"{{ {steps}apply rsum_swap. }}")
-        self.put(f"rewrite {name}.")
+        self.put(f"try rewrite {name}.")
 
 
 @dataclass(frozen=True)

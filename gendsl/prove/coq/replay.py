@@ -10,7 +10,7 @@ rule to the premises, and the normal-form step that the rule computed is proved 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -78,6 +78,7 @@ class Replay:
     _reach: dict[int, Reach] = field(default_factory=dict)
     _hyp_names: dict[Prop, str] = field(default_factory=dict)
     _kept: list[Thm] = field(default_factory=list)
+    own: Mapping[Atom, Atom] = field(default_factory=dict)  # names of the goal's binders
 
     # ---- statements -----------------------------------------------------------------------
 
@@ -168,7 +169,8 @@ class Replay:
             words = [w.names.variable(x) for x in r.inner]
             words += [x for i in r.indices for x in (index_name(i), f"H{index_name(i)}")]
             words += [self.hyp(h) for h in r.hyps]
-            words += [x for b in t.concl.binders for x in (index_name(b), f"H{index_name(b)}")]
+            self.own = fresh_names(t.concl.binders)
+            words += [x for b in self.own.values() for x in (index_name(b), f"H{index_name(b)}")]
             if words:
                 w.put(f"intros {' '.join(words)}.")
             RULES[t.rule](self, t) if t.rule in RULES else self._unknown(t)
@@ -178,6 +180,11 @@ class Replay:
         raise NotExported(f"the rule {t.rule}")
 
     # ---- what rules are made of --------------------------------------------------------------
+
+    @property
+    def row(self) -> str:
+        """The goal's binders and their bounds, as arguments."""
+        return " ".join(f"{index_name(b)} H{index_name(b)}" for b in self.own.values())
 
     def pose(self, name: str, t: Thm, indices: Mapping[Atom, Atom] | None = None) -> E:
         """Name a premise's conclusion; its tree."""
@@ -201,13 +208,17 @@ class Replay:
     def conclude(self, t: Thm, e: E, proof: Sequence[str]) -> None:
         """Close the goal from a proof of `e rel 0`."""
         w = self.writer
-        step = self.equal(e, t.concl.poly)
+        goal = renamed(Canon(t.concl.poly), self.own)
+        want, back = w.norm(goal)
+        step = self.equal(e, want)
         w.put(f"assert (C : {comparison(t.concl.rel, w.t(e))}).")
         with w.block():
             for line in proof:
                 w.put(line)
         if step is not None:
-            w.put(f"rewrite {step} in C.")
+            w.put(f"try rewrite {step} in C.")
+        if back is not None:
+            w.put(f"try rewrite {back}.")
         w.put("exact C.")
 
     def from_equal(self, name: str, source: str, rel: str, e: E, want: Poly) -> None:
@@ -215,7 +226,12 @@ class Replay:
         w = self.writer
         step = self.equal(e, want)
         w.put(f"assert ({name} : {comparison(rel, w.t(e))}).")
-        w.put(f"{{ {f'rewrite {step}; ' if step else ''}exact {source}. }}")
+        w.put(f"{{ {f'try rewrite {step}; ' if step else ''}exact {source}. }}")
+
+
+def fresh_names(binders: Sequence[Atom]) -> dict[Atom, Atom]:
+    """Canonical names print alike at different depths: no term is put under them as they are."""
+    return {b: n.fresh(b.args[1]) for b in binders}
 
 
 def arrows(count: int) -> str:
@@ -238,8 +254,7 @@ def rule(f: Rule) -> Rule:
 def assume(c: Replay, t: Thm) -> None:
     (p,) = t.data
     name = c.context.get(p) or c.hyp(p)
-    own = " ".join(x for b in t.concl.binders for x in (index_name(b), f"H{index_name(b)}"))
-    c.writer.put(f"exact ({name} {own})." if own else f"exact {name}.")
+    c.writer.put(f"exact ({name} {c.row})." if c.own else f"exact {name}.")
 
 
 @rule
@@ -253,7 +268,7 @@ def specialize(c: Replay, t: Thm) -> None:
 
 @rule
 def generalize(c: Replay, t: Thm) -> None:
-    (premise,), w = t.premises, c.writer
+    (premise,) = t.premises
     p, binders = premise.concl.poly, t.concl.binders
     for row in itertools.permutations(t.data, len(binders)):
         names = dict(zip(row, binders, strict=True))
@@ -263,38 +278,30 @@ def generalize(c: Replay, t: Thm) -> None:
     else:
         raise NotExported("a generalisation that the export does not follow")
     zero = {i: n.index_const(ZERO, i.args[1]) for i in t.data if i not in names}
-    moved = {**names, **zero}
-    e = renamed(Canon(p), moved)
-    step = c.equal(e, t.concl.poly)
-    w.put(f"assert (C : {comparison(t.concl.rel, w.t(e))}).")
-    w.put(f"{{ exact {c.call(premise, moved)}. }}")
-    if step is not None:
-        w.put(f"rewrite {step} in C.")
-    w.put("exact C.")
+    moved = {**{i: c.own[b] for i, b in names.items()}, **zero}
+    c.conclude(t, renamed(Canon(p), moved), [f"exact {c.call(premise, moved)}."])
 
 
 @rule
 def cut(c: Replay, t: Thm) -> None:
     main, lemma = t.premises
-    own = " ".join(x for b in t.concl.binders for x in (index_name(b), f"H{index_name(b)}"))
     made = c.call(main, hyps={lemma.concl: c.call(lemma)})
-    c.writer.put(f"exact ({made} {own})." if own else f"exact {made}.")
+    c.writer.put(f"exact ({made} {c.row})." if c.own else f"exact {made}.")
 
 
 @rule
 def cases(c: Replay, t: Thm) -> None:
     (p,), (above, below), w = t.data, t.premises, c.writer
-    own = " ".join(x for b in t.concl.binders for x in (index_name(b), f"H{index_name(b)}"))
     low = n.scale(p, -1)
     step = c.equal(Mul((Num(Fraction(-1)), Canon(p))), low)
     w.put(f"destruct (Rle_dec 0 {w.t(Canon(p))}) as [Hup|Hdown].")
     first = c.call(above, hyps={Prop("ge", p): "Hup"})
-    w.put(f"- exact ({first} {own})." if own else f"- exact {first}.")
+    w.put(f"- exact ({first} {c.row})." if c.own else f"- exact {first}.")
     w.put(f"- assert (Hd : 0 <= -1 * {w.t(Canon(p))}) by lra.")
     if step is not None:
         w.put(f"  replace (-1 * {w.t(Canon(p))}) with {w.t(Canon(low))} in Hd by (symmetry; fin).")
     second = c.call(below, hyps={Prop("ge", low): "Hd"})
-    w.put(f"  exact ({second} {own})." if own else f"  exact {second}.")
+    w.put(f"  exact ({second} {c.row})." if c.own else f"  exact {second}.")
 
 
 @rule
@@ -307,7 +314,7 @@ def absurd(c: Replay, t: Thm) -> None:
 def weaken(c: Replay, t: Thm) -> None:
     c.pose("A", t.premises[0])
     rel = (t.premises[0].concl.rel, t.concl.rel)
-    how = {"gt": "apply Rlt_le", "ne": "apply Rgt_not_eq"}
+    how = {"gt": "apply Rlt_le", "ne": "apply pos_ne"}
     c.writer.put(
         "apply ge_of_eq; exact A."
         if rel[0] == "eq"
@@ -339,7 +346,7 @@ def combine(c: Replay, t: Thm) -> None:
 @rule
 def evident(c: Replay, t: Thm) -> None:
     w, p = c.writer, t.concl.poly
-    tactic = {"ge": "nn", "gt": "pos", "ne": "apply Rgt_not_eq; pos"}[t.concl.rel]
+    tactic = {"ge": "nn", "gt": "pos", "ne": "apply pos_ne; pos"}[t.concl.rel]
     if all(k > 0 for k in p.terms.values()):
         w.put(f"{tactic}.")
         return
@@ -486,9 +493,14 @@ def linear(c: Replay, t: Thm) -> None:
         close = "first [exact D0 | lra]."
     else:
         names = " ".join(f"D{k}" for k in range(len(rows)))
-        texts = " ".join(dict.fromkeys(w.t(x) for x in rows))
-        close = f"revert {names}; generalize {texts}; intros; lra."
+        texts = opaque(w.t(x) for x in rows)
+        close = f"revert {names}; {f'generalize {texts}; ' if texts else ''}intros; lra."
     c.conclude(t, whole, [*proof, close])
+
+
+def opaque(texts: Iterable[str]) -> str:
+    """The terms to generalize (numerals stay)."""
+    return " ".join(x for x in dict.fromkeys(texts) if not x.isdigit())
 
 
 def _scaled(c: Replay, k: int, f: Poly, p: Thm, term: E) -> str:
@@ -513,7 +525,7 @@ def times(c: Replay, t: Thm) -> None:
     weak = {
         "ge": "first [assumption | apply Rlt_le; assumption]",
         "gt": "assumption",
-        "ne": "first [assumption | apply Rgt_not_eq; assumption]",
+        "ne": "first [assumption | apply pos_ne; assumption]",
     }[rel]
     c.conclude(t, Mul((a, b)), [f"apply times_{rel}; {weak}."])
 
@@ -565,7 +577,7 @@ def _divided(c: Replay, rel: str, sign: str, q: str) -> None:
         c.writer.put(f"exact (divide_ne {q} _ B).")
         return
     strict = "exact Q" if sign == "gt" else ""
-    nonzero = "apply Rgt_not_eq; exact Q" if sign == "gt" else "exact Q"
+    nonzero = "apply pos_ne; exact Q" if sign == "gt" else "exact Q"
     c.writer.put(
         f"apply (divide_{rel} {q}); [{nonzero if rel == 'eq' else strict} | exact B]."
     )
@@ -610,8 +622,8 @@ def zero_part(c: Replay, t: Thm) -> None:
     e = rows[0] if len(rows) == 1 else Add(tuple(rows))
     c.from_equal("B", "Z", "eq", e, whole.poly)
     names = " ".join(f"A{k}" for k in range(len(rows)))
-    texts = " ".join(dict.fromkeys(w.t(x) for x in rows))
-    w.put(f"clear Z; revert B {names}; generalize {texts}; intros; lra.")
+    texts = opaque(w.t(x) for x in rows)
+    w.put(f"clear Z; revert B {names}; {f'generalize {texts}; ' if texts else ''}intros; lra.")
 
 
 @rule
@@ -674,7 +686,8 @@ def instance(c: Replay, t: Thm) -> None:
         hyps[h] = _instance_hyp(c, t, h, name, formals, value, f"I{k}")
     f = " ".join(index_name(i) for i in formals)
     function = f"(fun {f} => {w.t(Canon(value))})" if f else w.t(Canon(value))
-    order = _matching(main.concl, t.concl, name, formals, value)
+    binders = _matching(main.concl, t.concl, name, formals, value)
+    order = {b: c.own[x] for b, x in binders.items()}
     e = replaced(renamed(Canon(main.concl.poly), order), name, formals, Canon(value))
     made = c.call(main, inner={name: function}, hyps=hyps)
     back = " ".join(
@@ -701,40 +714,43 @@ def _instance_hyp(
     c: Replay, t: Thm, h: Prop, name: str, formals: tuple[Atom, ...], value: Poly, own: str
 ) -> str:
     """A proof of the instance of a hypothesis, in the form that the premise wants."""
-    w = c.writer
-    e = replaced(Canon(h.poly), name, formals, Canon(value))
-    p, step = w.norm(e, h.binders)
+    w, names = c.writer, fresh_names(h.binders)
+    scope = tuple(names.values())
+    e = replaced(renamed(Canon(h.poly), names), name, formals, Canon(value))
+    p, step = w.norm(e, scope)
     for g in t.hyps:
         if g.rel != h.rel or len(g.binders) != len(h.binders):
             continue
-        for row in itertools.permutations(h.binders):
-            names = dict(zip(g.binders, row, strict=True))
-            if all(a.args[1] is b.args[1] for a, b in names.items()):
-                fresh = {a: n.fresh(a.args[1]) for a in names}
-                q = n.substitute(n.substitute(g.poly, fresh), {fresh[a]: b for a, b in names.items()})
-                if q is p:
-                    return _given_hyp(c, g, h, e, step, names, own)
+        for row in itertools.permutations(scope):
+            order = dict(zip(g.binders, row, strict=True))
+            fits = all(a.args[1] is b.args[1] for a, b in order.items())
+            if fits and n.substitute(g.poly, order) is p:
+                return _given_hyp(c, g, e, step, scope, order, own)
     raise NotExported("a hypothesis of an instance")
 
 
 def _given_hyp(
-    c: Replay, g: Prop, h: Prop, e: E, step: str | None, names: Mapping[Atom, Atom], own: str
+    c: Replay,
+    g: Prop,
+    e: E,
+    step: str | None,
+    scope: tuple[Atom, ...],
+    order: Mapping[Atom, Atom],
+    own: str,
 ) -> str:
     w = c.writer
     given = c.context.get(g) or c.hyp(g)
-    moved = renamed(Canon(g.poly), names)
-    other, back = w.norm(moved, h.binders)
-    w.put(f"assert ({own} : {w.quantified(h.binders)}{comparison(h.rel, w.t(e))}).")
+    _, back = w.norm(renamed(Canon(g.poly), order), scope)
+    w.put(f"assert ({own} : {w.quantified(scope)}{comparison(g.rel, w.t(e))}).")
     with w.block():
-        if h.binders:
-            w.put(w.intros(h.binders).strip())
+        if scope:
+            w.put(w.intros(scope).strip())
         if step is not None:
-            w.put(f"rewrite {w.applied(step, h.binders)}.")
+            w.put(f"try rewrite {w.applied(step, scope)}.")
         if back is not None:
-            w.put(f"rewrite <- {w.applied(back, h.binders)}.")
-        rows = " ".join(f"{index_name(names[b])} H{index_name(names[b])}" for b in g.binders)
+            w.put(f"try rewrite <- {w.applied(back, scope)}.")
+        rows = " ".join(f"{index_name(order[b])} H{index_name(order[b])}" for b in g.binders)
         w.put(f"exact ({given} {rows})." if rows else f"exact {given}.")
-    del other
     return own
 
 
@@ -764,15 +780,16 @@ def rewrite(c: Replay, t: Thm) -> None:
     rhs = w.t(Canon(value))
     w.put(f"assert (EQ : {whole}{w.t(Canon(of_atom(at)))} = {rhs}).")
     with w.block():
+        names = fresh_names(binders)
         if binders:
-            w.put(w.intros(binders).strip())
-        own = " ".join(x for b in binders for x in (index_name(b), f"H{index_name(b)}"))
+            w.put(w.intros(names.values()).strip())
+        own = " ".join(f"{index_name(b)} H{index_name(b)}" for b in names.values())
         call = f"({c.call(equation)} {own})" if own else c.call(equation)
-        gap = Sub(Canon(of_atom(at)), Canon(value))
-        step = c.equal(gap, equation.concl.poly)
+        gap = renamed(Canon(equation.concl.poly), names)
         w.put(f"assert (G : {w.t(gap)} = 0).")
-        w.put(f"{{ {f'rewrite {step}; ' if step else ''}exact {call}. }}")
-        w.put("lra.")
+        w.put(f"{{ exact {call}. }}")
+        sides = [w.t(renamed(Canon(x), names)) for x in (of_atom(at), value)]
+        w.put(f"transitivity ({sides[1]} + {w.t(gap)}); [ring | rewrite G; ring].")
     order = list(binders)
     slots = tuple(i for i in pattern if i.kind == "i")
     if sorted(order, key=lambda b: b.serial) != sorted(slots, key=lambda b: b.serial):
@@ -788,7 +805,7 @@ def rewrite(c: Replay, t: Thm) -> None:
         w._memo, w._sums = memo, sums
     if q is not new:
         raise NotExported("a rewriting that the export does not follow")
-    proof = f"rewrite {step}; ring." if step else "ring."
+    proof = f"try rewrite {step}; ring." if step else "ring."
     c.conclude(t, Sub(Canon(p), Canon(new)), [proof])
 
 
