@@ -41,6 +41,7 @@ if not __package__:  # run as a file: its folder is the package, whatever it lie
     sys.path.append(str(Path(__file__).resolve().parent.parent))
     __package__ = "recheck"
 
+from . import rules, rules_zero  # noqa: F401  (they fill the table)
 from .arrays import Undefined, tabulate
 from .evaluate import Evaluator, Unsupported
 from .measure import Contradicted, measure
@@ -48,7 +49,7 @@ from .node_text import Node, Nodes, below
 from .obligation import Claim, Comparison, Entries, Sequent, covers
 from .points import Point, Range
 from .replay import Rejected, Replay
-from .rules import RULES
+from .rule_table import RULES
 from .search_points import candidates, fitting_sizes, meeting, names_of
 from .sizes import Malformed, Misfit, Size, read_size
 from .terms import Terms

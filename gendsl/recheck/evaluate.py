@@ -35,8 +35,11 @@ class Evaluator:
     times a random direction."""
 
     def __init__(
-        self, point: Point, stands: Mapping[Node, str] | None = None, along: frozenset[str] = frozenset()
-    ) -> None:  # fmt: skip
+        self,
+        point: Point,
+        stands: Mapping[Node, str] | None = None,
+        along: frozenset[str] = frozenset(),
+    ) -> None:
         self.point, self.stands, self.along = point, stands or {}, along
         self._memo: dict[Node, Array] = {}
 
@@ -160,7 +163,10 @@ def _running(join: Callable[[Any, Any], Any]) -> Callable[[list[Any]], list[Any]
 
 def _contract(op: Op, args: list[Array], shape: tuple[int, ...], sizes: Sizes) -> Array:
     left, right, out = (_ints(op[k]) for k in ("left", "right", "out"))
-    size = {**dict(zip(left, args[0].shape, strict=True)), **dict(zip(right, args[1].shape, strict=True))}
+    size = {
+        **dict(zip(left, args[0].shape, strict=True)),
+        **dict(zip(right, args[1].shape, strict=True)),
+    }
     summed = [x for x in dict.fromkeys([*left, *right]) if x not in out]
 
     def entry(i: tuple[int, ...]) -> Any:
@@ -222,9 +228,7 @@ def _gather(op: Op, args: list[Array], shape: tuple[int, ...], sizes: Sizes) -> 
     batch = _signed(op["batch"], {}) if "batch" in op.attributes else 0
     table, index = args
     rank = len(index.shape)
-    return tabulate(
-        shape, lambda i: table.at((*i[:batch], int(index.at(i[:rank])), *i[rank:]))
-    )
+    return tabulate(shape, lambda i: table.at((*i[:batch], int(index.at(i[:rank])), *i[rank:])))
 
 
 def _scatter(op: Op, args: list[Array], shape: tuple[int, ...], sizes: Sizes) -> Array:

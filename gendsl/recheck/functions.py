@@ -76,7 +76,7 @@ Function = Callable[[Any], Any]
 UNARY: dict[str, tuple[Function, Function]] = {
     "neg": (lambda x: -x, lambda x: mpf(-1)),
     "square": (lambda x: x * x, lambda x: 2 * x),
-    "reciprocal": (inverse, lambda x: -inverse(x) ** 2),
+    "reciprocal": (inverse, lambda x: -(inverse(x) ** 2)),
     "exp": (exp, exp),
     "expm1": (lambda x: exp(x) - 1, exp),
     "log": (log, inverse),

@@ -24,7 +24,7 @@ from typing import Any
 
 from mpmath import mp, mpf
 
-from .arrays import Array, Dual, Undefined, plain, places, tabulate
+from .arrays import Array, Dual, Undefined, places, plain, tabulate
 from .evaluate import Evaluator, Unsupported
 from .functions import inverse, log, same
 from .node_text import Node, below
@@ -53,9 +53,7 @@ def need(test: object, reason: str) -> None:
 
 
 class Measure:
-    def __init__(
-        self, claim: Claim, made: Mapping[str, Any], base: Point, sizes: Sizes
-    ) -> None:
+    def __init__(self, claim: Claim, made: Mapping[str, Any], base: Point, sizes: Sizes) -> None:
         self.claim, self.made, self.base, self.sizes = claim, made, base, sizes
 
     def run(self) -> str:
@@ -143,7 +141,7 @@ class Measure:
         for x in draws:
             shape = tuple(d.count(point.sizes) for d in x.type.shape)
             key = str(x.key)
-            row = tabulate(shape, lambda i, key=key: values.get((key, i), mpf(0)))
+            row = tabulate(shape, lambda i, key=key: values.get((key, i), mpf(0)))  # type: ignore[misc]
             point = point.with_fixed(key, row)
         return point
 
@@ -179,7 +177,9 @@ class Measure:
     def _expect(self, found: Array, want: Array, what: str) -> None:
         for i in places(found.shape):
             a, b = found.at(i), want.at(i if want.shape else ())
-            need(same(a, b), f"{what} at {i}: {mp.nstr(plain(a), 15)} is not {mp.nstr(plain(b), 15)}")
+            need(
+                same(a, b), f"{what} at {i}: {mp.nstr(plain(a), 15)} is not {mp.nstr(plain(b), 15)}"
+            )
 
     # ---- gradients --------------------------------------------------------------------------
 
@@ -338,7 +338,9 @@ class Measure:
     def _divergence(self, at: Evaluator, latent: Node, law: Record, prior: Record) -> Any:
         shape = at.value(latent).shape
         total = mpf(0)
-        rows = zip(*self._arguments(at, law, shape), *self._arguments(at, prior, shape), strict=True)
+        rows = zip(
+            *self._arguments(at, law, shape), *self._arguments(at, prior, shape), strict=True
+        )
         for m, s, m0, s0 in rows:
             ratio = s * inverse(s0)
             total += (ratio + (m - m0) ** 2 * inverse(s0) - 1 - log(ratio)) / 2

@@ -97,7 +97,7 @@ def _entry(x: Array, i: tuple[int, ...]) -> Any:
 
 def _compare(rel: str, a: Any, b: Any) -> bool:
     if isinstance(a, bool | int):
-        return {"eq": a == b, "ne": a != b, "ge": a >= b, "gt": a > b}[rel]
+        return bool({"eq": a == b, "ne": a != b, "ge": a >= b, "gt": a > b}[rel])
     slack = TINY * (1 + abs(a) + abs(b))
     match rel:
         case "eq":

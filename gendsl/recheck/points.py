@@ -86,7 +86,9 @@ class Point:
             return bool(set_.at(at))
         return self._random("truth", name, tuple(at)).random() < 0.5
 
-    def array(self, name: str, type_: Type, shape: tuple[int, ...], extra: tuple[int, ...]) -> Array:
+    def array(
+        self, name: str, type_: Type, shape: tuple[int, ...], extra: tuple[int, ...]
+    ) -> Array:
         """The value of a leaf. Uniform draws lie in (0, 1)."""
         if type_.elem == "bool":
             return tabulate(shape, lambda i: self.truth(name, (*i, *extra)))

@@ -1,6 +1,6 @@
 """Replaying proof objects: each theorem follows from its premises by its rule.
 
-In: the tables of a certificate, points. Out: nothing, or `Rejected` with the theorem and the reason.
+In: the tables of a certificate, points. Out: nothing, or `Rejected` with theorem and reason.
 
 A rule has a form (which premises, which relations, which data), which is checked as such, and
 identities between terms, which are checked by values: both sides are evaluated with 60 digits at
@@ -15,14 +15,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 from .arrays import Undefined
 from .functions import same
 from .points import Point
 from .sizes import Malformed, Misfit
-from .terms import Env, Override, Terms, function_of
+from .terms import Env, Override, Terms
 
 NEEDED = 2  # points at which an identity has to be evaluated
 Value = Callable[[Point, Env], Any]

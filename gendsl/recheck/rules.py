@@ -7,8 +7,7 @@ names and forms are those of the prover's kernel; the code and the method (value
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -17,36 +16,16 @@ from mpmath import mpf
 from .arrays import Undefined
 from .functions import exp, log, power
 from .points import Point
-from .replay import Prop, Rejected, Replay, Rule, Theorem, Value, need
-from .terms import Env, Override, function_of
-
-RULES: dict[str, Rule] = {}
-
-
-def rule(f: Rule) -> Rule:
-    RULES[f.__name__.strip("_")] = f
-    return f
-
-
-def _arity(t: Theorem, premises: int, data: int) -> None:
-    need(len(t.premises) == premises and len(t.data) == data, "another form of the rule")
-
-
-def _number(x: Any) -> Fraction:
-    need(isinstance(x, str) and x.startswith("q"), "a number is expected")
-    return Fraction(x[1:])
-
-
-def _relu(x: Any) -> Any:
-    return x if x > 0 else mpf(0)
-
+from .replay import Rejected, Replay, Rule, Theorem, Value, need
+from .rule_table import RULES, arity, number, relu_of, rule
+from .terms import Env, function_of
 
 # ---- logic -------------------------------------------------------------------------------
 
 
 @rule
 def assume(c: Replay, t: Theorem) -> set[str] | None:
-    _arity(t, 0, 1)
+    arity(t, 0, 1)
     need(c.equal(t.concl, t.data[0]), "not what is assumed")
     return {t.data[0]}
 
@@ -81,7 +60,7 @@ def generalize(c: Replay, t: Theorem) -> set[str] | None:
 
 @rule
 def cut(c: Replay, t: Theorem) -> set[str] | None:
-    _arity(t, 2, 0)
+    arity(t, 2, 0)
     main, lemma = t.premises
     need(c.equal(t.concl, main.concl), "another conclusion")
     return {h for h in main.hyps if not c.equal(h, lemma.concl)} | lemma.hyps
@@ -89,7 +68,7 @@ def cut(c: Replay, t: Theorem) -> set[str] | None:
 
 @rule
 def cases(c: Replay, t: Theorem) -> set[str] | None:
-    _arity(t, 2, 1)
+    arity(t, 2, 1)
     above, below = t.premises
     need(c.equal(t.concl, above.concl) and c.equal(t.concl, below.concl), "another conclusion")
     p = t.data[0]
@@ -168,7 +147,7 @@ def _same(c: Replay, t: Theorem, poly: str) -> bool:
 
 @rule
 def evident(c: Replay, t: Theorem) -> set[str] | None:
-    _arity(t, 0, 0)
+    arity(t, 0, 0)
     p = c.concl(t)
     need(p.rel != "eq", "an equation is not evident")
     fits = c.terms.nonnegative(p.poly) if p.rel == "ge" else c.terms.positive(p.poly)
@@ -190,13 +169,13 @@ def _fact(form: Callable[[Any], Any], *rels: str) -> Rule:
 
 RULES["square"] = _fact(lambda x: x * x, "ge")
 RULES["exp_above_tangent"] = _fact(lambda x: exp(x) - x - 1, "ge")
-RULES["relu_above"] = _fact(lambda x: _relu(x) - x, "ge")
-RULES["relu_flip"] = _fact(lambda x: _relu(x) - _relu(-x) - x, "eq")
+RULES["relu_above"] = _fact(lambda x: relu_of(x) - x, "ge")
+RULES["relu_flip"] = _fact(lambda x: relu_of(x) - relu_of(-x) - x, "eq")
 
 
 @rule
 def log_below_tangent(c: Replay, t: Theorem) -> set[str] | None:
-    _arity(t, 0, 1)
+    arity(t, 0, 1)
     x = t.data[0]
     need(
         c.terms.positive(x) or any(c._says(c.prop(h), "gt", x) for h in t.hyps),
@@ -210,18 +189,16 @@ def log_below_tangent(c: Replay, t: Theorem) -> set[str] | None:
 def relu_at(c: Replay, t: Theorem) -> set[str] | None:
     (premise,) = t.premises
     u = c.open(premise, "ge")
-    c.is_(t, lambda p, e: _relu(c.terms.value(u, p, e)) - c.terms.value(u, p, e), c.free(u), "eq")
+    c.is_(t, lambda p, e: relu_of(c.terms.value(u, p, e)) - c.terms.value(u, p, e), c.free(u), "eq")
     return None
 
 
 @rule
 def cancel(c: Replay, t: Theorem) -> set[str] | None:
-    _arity(t, 0, 3)
+    arity(t, 0, 3)
     q, k, lower = t.data
-    exponent = _number(k)
-    c.agree(
-        c.of(lower), lambda p, e: power(c.terms.value(q, p, e), exponent - 1), c.free(q, lower)
-    )
+    exponent = number(k)
+    c.agree(c.of(lower), lambda p, e: power(c.terms.value(q, p, e), exponent - 1), c.free(q, lower))
     c.is_(t, lambda p, e: 0 * c.terms.value(q, p, e), c.free(q), "eq")
     return None
 
@@ -243,7 +220,7 @@ def indicator_at(c: Replay, t: Theorem) -> set[str] | None:
 
 @rule
 def gate(c: Replay, t: Theorem) -> set[str] | None:
-    _arity(t, 0, 2)
+    arity(t, 0, 2)
     u, side = t.data
 
     def value(p: Point, e: Env) -> Any:
@@ -257,7 +234,7 @@ def gate(c: Replay, t: Theorem) -> set[str] | None:
 @rule
 def at_most_one(c: Replay, t: Theorem) -> set[str] | None:
     need(not t.premises, "no premises")
-    rows = dict((m, k) for k, m in c.terms.poly(c.open(t, "ge")))
+    rows = {m: k for k, m in c.terms.poly(c.open(t, "ge"))}
     need(rows.pop((), None) == 1 and len(rows) == 1, "not 1 - a")
     ((m, k),) = rows.items()
     kind = c.terms.atom(m[0][0])[0]
@@ -279,7 +256,7 @@ def index_below(c: Replay, t: Theorem) -> set[str] | None:
 
 @rule
 def selected(c: Replay, t: Theorem) -> set[str] | None:
-    _arity(t, 0, 2)
+    arity(t, 0, 2)
     i, j = t.data
     kind, name, args, _ = c.terms.atom(i)
     need(kind == "ix" and name in ("sargmin", "sargmax"), "not a selected index")
@@ -287,9 +264,7 @@ def selected(c: Replay, t: Theorem) -> set[str] | None:
     need(lam == "lam" and len(binders) == 1 and c._same_size(binders[0], j), "sizes differ")
 
     def value(p: Point, e: Env) -> Any:
-        at = [
-            c.terms.value(body, p, {**e, binders[0]: c.terms.index(x, p, e)}) for x in (j, i)
-        ]
+        at = [c.terms.value(body, p, {**e, binders[0]: c.terms.index(x, p, e)}) for x in (j, i)]
         return at[0] - at[1] if name == "sargmin" else at[1] - at[0]
 
     c.is_(t, value, c.free(i, j), "ge")
@@ -298,9 +273,9 @@ def selected(c: Replay, t: Theorem) -> set[str] | None:
 
 @rule
 def bounded(c: Replay, t: Theorem) -> set[str] | None:
-    _arity(t, 0, 1)
-    side = int(_number(t.data[0]))
-    rows = dict((m, k) for k, m in c.terms.poly(c.open(t, "ge")))
+    arity(t, 0, 1)
+    side = int(number(t.data[0]))
+    rows = {m: k for k, m in c.terms.poly(c.open(t, "ge"))}
     need(side in (1, -1) and rows.pop((), None) == 1 and len(rows) == 1, "not 1 - f")
     ((m, k),) = rows.items()
     atom = c.terms.atom(m[0][0])
@@ -333,7 +308,7 @@ def linear(c: Replay, t: Theorem) -> set[str] | None:
 
 @rule
 def times(c: Replay, t: Theorem) -> set[str] | None:
-    _arity(t, 2, 0)
+    arity(t, 2, 0)
     a, b = (c.open(p) for p in t.premises)
     rels = {c.concl(p).rel for p in t.premises}
     need(rels <= {"ge", "gt"} or rels <= {"ne", "gt"}, "needs inequalities")
@@ -344,8 +319,8 @@ def times(c: Replay, t: Theorem) -> set[str] | None:
 
 @rule
 def raise_to(c: Replay, t: Theorem) -> set[str] | None:
-    _arity(t, 1, 1)
-    a, k = c.open(t.premises[0], "gt"), _number(t.data[0])
+    arity(t, 1, 1)
+    a, k = c.open(t.premises[0], "gt"), number(t.data[0])
 
     def value(p: Point, e: Env) -> Any:
         x = c.terms.value(a, p, e)
@@ -359,14 +334,16 @@ def raise_to(c: Replay, t: Theorem) -> set[str] | None:
 
 @rule
 def same_power(c: Replay, t: Theorem) -> set[str] | None:
-    _arity(t, 1, 5)
+    arity(t, 1, 5)
     p, q, k, left, right = t.data
-    gap, exponent = c.open(t.premises[0], "eq"), _number(k)
+    gap, exponent = c.open(t.premises[0], "eq"), number(k)
     free = c.free(p, q, left, right, gap)
     c.agree(c.of(gap), lambda a, e: c.terms.value(p, a, e) - c.terms.value(q, a, e), free)
     for base, made in ((p, left), (q, right)):
         c.agree(
-            c.of(made), lambda a, e, base=base: power(c.terms.value(base, a, e), exponent), free
+            c.of(made),
+            lambda a, e, base=base: power(c.terms.value(base, a, e), exponent),
+            free,  # type: ignore[misc]
         )
     c.is_(t, lambda a, e: c.terms.value(left, a, e) - c.terms.value(right, a, e), free, "eq")
     return None
@@ -374,16 +351,16 @@ def same_power(c: Replay, t: Theorem) -> set[str] | None:
 
 @rule
 def total(c: Replay, t: Theorem) -> set[str] | None:
-    _arity(t, 1, 1)
+    arity(t, 1, 1)
     (i,), (premise,) = t.data, t.premises
     c.fixed(i, premise)
     rel = c.concl(premise).rel
     poly = c.open(premise, "eq", "ge", "gt")
-    c.is_(t, _summed(c, poly, i), sorted({*c.free(poly)} - {i}), rel)
+    c.is_(t, summed(c, poly, i), sorted({*c.free(poly)} - {i}), rel)
     return None
 
 
-def _summed(c: Replay, poly: str, i: str) -> Value:
+def summed(c: Replay, poly: str, i: str) -> Value:
     def value(p: Point, e: Env) -> Any:
         return sum((c.terms.value(poly, p, row) for row in c.terms.assignments([i], p, e)), mpf(0))
 
@@ -392,7 +369,7 @@ def _summed(c: Replay, poly: str, i: str) -> Value:
 
 @rule
 def divide(c: Replay, t: Theorem) -> set[str] | None:
-    _arity(t, 2, 0)
+    arity(t, 2, 0)
     product, by = t.premises
     rel = c.concl(product).rel
     sign = c.concl(by).rel
@@ -408,9 +385,9 @@ def divide(c: Replay, t: Theorem) -> set[str] | None:
 
 @rule
 def divide_power(c: Replay, t: Theorem) -> set[str] | None:
-    _arity(t, 2, 2)
+    arity(t, 2, 2)
     product, by = t.premises
-    a, exponent = t.data[0], _number(t.data[1])
+    a, exponent = t.data[0], number(t.data[1])
     rel, sign = c.concl(product).rel, c.concl(by).rel
     whole = exponent.denominator == 1 and rel in ("eq", "ne")
     need(exponent > 0 and (sign == "gt" or (whole and sign == "ne")), "the sign of the base")
@@ -427,7 +404,7 @@ def divide_power(c: Replay, t: Theorem) -> set[str] | None:
 
 @rule
 def root(c: Replay, t: Theorem) -> set[str] | None:
-    _arity(t, 2, 1)
+    arity(t, 2, 1)
     y, squares = (c.open(p, "ge") for p in t.premises)
     x = t.data[0]
     free = c.free(x, y, squares)
@@ -438,188 +415,3 @@ def root(c: Replay, t: Theorem) -> set[str] | None:
     )
     c.is_(t, lambda p, e: c.terms.value(y, p, e) - c.terms.value(x, p, e), free, "ge")
     return None
-
-
-# ---- from a zero to the zeros of its parts -------------------------------------------------
-
-
-@rule
-def zero_part(c: Replay, t: Theorem) -> set[str] | None:
-    whole, *parts = t.premises
-    which = int(_number(t.data[0]))
-    need(0 <= which < len(parts), "no such part")
-    polys = [c.open(p, "ge", "gt") for p in parts]
-    free = c.free(*polys, c.open(whole))
-    c.is_(whole, lambda p, e: sum((c.terms.value(x, p, e) for x in polys), mpf(0)), free, "eq")
-    c.is_(t, c.of(polys[which]), free, "eq")
-    return None
-
-
-@rule
-def zero_summand(c: Replay, t: Theorem) -> set[str] | None:
-    _arity(t, 2, 1)
-    whole, summand = t.premises
-    i = t.data[0]
-    c.fixed(i, whole, summand)
-    poly = c.open(summand, "ge")
-    c.is_(whole, _summed(c, poly, i), sorted({*c.free(poly)} - {i}), "eq")
-    c.is_(t, c.of(poly), c.free(poly), "eq")
-    return None
-
-
-@rule
-def zero_root(c: Replay, t: Theorem) -> set[str] | None:
-    _arity(t, 1, 1)
-    p, zero = t.data[0], c.open(t.premises[0], "eq")
-    c.is_(t, c.of(p), c.free(p), "eq")
-    forms: list[Callable[[Any], Any]] = [
-        lambda x: x * x,
-        lambda x: exp(x) - x - 1,
-        lambda x: x - log(1 + x),
-    ]
-    for k, form in enumerate(forms):
-        try:
-            c.agree(
-                c.of(zero),
-                lambda a, e, form=form: form(c.terms.value(p, a, e)),
-                c.free(p, zero),
-            )
-        except Rejected:
-            continue
-        need(k < 2 or _above_minus_one(c, t, p), "x > 0 is not a hypothesis")
-        return None
-    raise Rejected("not a square, nor the gap of a tangent")
-
-
-@rule
-def zero_base(c: Replay, t: Theorem) -> set[str] | None:
-    _arity(t, 1, 2)
-    p, k = t.data[0], _number(t.data[1])
-    zero = c.open(t.premises[0], "eq")
-    need(k > 0, "not a positive power")
-    c.agree(c.of(zero), lambda a, e: power(c.terms.value(p, a, e), k), c.free(p, zero))
-    c.is_(t, c.of(p), c.free(p), "eq")
-    return None
-
-
-def _above_minus_one(c: Replay, t: Theorem, p: str) -> bool:
-    """1 + p is evidently positive, or a hypothesis says so."""
-    if c.terms._sum_sign([*c.terms.poly(p), (Fraction(1), ())]) == "+":
-        return True
-    rows = [(k, m) for k, m in c.terms.poly(p) if m]
-    constant = sum((k for k, m in c.terms.poly(p) if not m), Fraction(1))
-    if constant == 0 and c.terms._sum_sign(rows) == "+":
-        return True
-    for h in t.hyps:
-        q = c.prop(h)
-        if q.rel != "gt":
-            continue
-        for chosen in itertools.permutations(c.free(p), len(q.binders)):
-            names = dict(zip(q.binders, chosen, strict=True))
-            try:
-                c.agree(
-                    lambda a, e, names=names, q=q: c.terms.value(  # type: ignore[misc]
-                        q.poly, a, {**e, **{x: e[y] for x, y in names.items()}}
-                    ),
-                    lambda a, e: 1 + c.terms.value(p, a, e),
-                    sorted({*c.free(p)} | (c.terms.free(q.poly) - {*q.binders})),
-                )
-                return True
-            except Rejected:
-                continue
-    return False
-
-
-# ---- substitution ------------------------------------------------------------------------
-
-
-@rule
-def instance(c: Replay, t: Theorem) -> set[str] | None:
-    need(1 <= len(t.premises) <= 2 and len(t.data) >= 2, "another form of the rule")
-    name, *formals, value = t.data
-    need(isinstance(name, str) and name.startswith("s"), "a name is expected")
-    need(all(c.terms.atom(f)[0] == "i" for f in formals), "formal indices are variables")
-    need(len(set(formals)) == len(formals), "formal indices are distinct")
-    main = t.premises[0]
-    polys = [c.concl(main).poly, *(c.prop(h).poly for h in main.hyps)]
-    signs = {x.rpartition("|")[2] for p in polys for x in c.terms.names(p) if _is(x, name[1:])}
-    for sign in signs - {""}:
-        _has_sign(c, t, sign, value, formals)
-    over = substitution(c, name[1:], formals, value)
-    p = c.concl(main)
-    need(c.concl(t).rel == p.rel, "another relation")
-    loose = c.terms.free(value) - {*formals}
-    need(not loose & {*p.binders}, "an index is captured")
-    need(c.alike(c.concl(t), p.poly, p.binders, over), "not the instance")
-    for h in main.hyps:
-        q = c.prop(h)
-        fits = any(
-            g.rel == q.rel and c.alike(g, q.poly, q.binders, over)
-            for g in (c.prop(x) for x in t.hyps)
-        )
-        need(fits, "the instance of a hypothesis is lost")
-    return set(t.premises[1].hyps) if len(t.premises) == 2 else set()
-
-
-def _is(entry: str, name: str) -> bool:
-    return entry.rpartition("|")[0] == name
-
-
-def _has_sign(c: Replay, t: Theorem, sign: str, value: str, formals: Sequence[str]) -> None:
-    if c.terms.positive(value) if sign == "+" else c.terms.nonnegative(value):
-        return
-    need(len(t.premises) == 2, "the sign of the value is not proved")
-    lemma = c.concl(t.premises[1])
-    need(lemma.rel == ("gt" if sign == "+" else "ge"), "the lemma is about another relation")
-    need(c.alike(lemma, value, formals), "the lemma is about something else")
-
-
-def substitution(c: Replay, name: str, formals: Sequence[str], value: str) -> Override:
-    def at(point: Point, env: Env, index: tuple[int, ...]) -> Any:
-        need(len(index) == len(formals), "another number of indices")
-        own = {**env, **dict(zip(formals, index, strict=True))}
-        return c.terms.value(value, point, own)
-
-    return Override(name, at)
-
-
-@rule
-def rewrite(c: Replay, t: Theorem) -> set[str] | None:
-    _arity(t, 1, 3)
-    p, new, at = t.data
-    equation = c.concl(t.premises[0])
-    need(equation.rel == "eq", "needs an equation")
-    kind, name, pattern, _ = c.terms.atom(at)
-    need(kind == "var", "not a variable")
-    solved = [k for k, m in c.terms.poly(equation.poly) if m == ((at, Fraction(1)),)]
-    need(solved == [1], "the variable is not solved for")
-    for _, m in c.terms.poly(equation.poly):
-        if m != ((at, Fraction(1)),):
-            need(not any(c.terms.mentions(a, name[1:]) for a, _ in m), "the value mentions it")
-    variables = [i for i in pattern if c.terms.atom(i)[0] == "i"]
-    need(all(i in equation.binders for i in variables), "a pattern index is not bound")
-    need(len(set(pattern)) == len(pattern), "a pattern index is repeated")
-    need(all(b in variables for b in equation.binders), "the value has a loose index")
-    over = rewriting(c, name[1:], pattern, equation)
-    free = c.free(p, new)
-    c.agree(c.of(new), c.of(p, over), free)
-    c.is_(t, lambda a, e: c.terms.value(p, a, e) - c.terms.value(new, a, e), free, "eq")
-    return None
-
-
-def rewriting(c: Replay, name: str, pattern: Sequence[str], equation: Prop) -> Override:
-    """v - (v - r) for v, at the indices that the pattern matches."""
-
-    def at(point: Point, env: Env, index: tuple[int, ...]) -> Any:
-        own = dict(env)
-        for i, k in zip(pattern, index, strict=True):
-            if i in equation.binders:
-                own[i] = k
-            elif c.terms.index(i, point, env) != k:
-                return None
-        return point.real(name, index) - c.terms.value(equation.poly, point, own)
-
-    return Override(name, at)
-
-
-__all__ = ["RULES"]

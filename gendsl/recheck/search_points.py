@@ -118,7 +118,7 @@ def solved(given: Sequence[Comparison], stands: Mapping[Node, str], point: Point
             if value.shape not in ((), shape):
                 continue
             entry = value.entries[0] if not value.shape else None
-            spread = tabulate(shape, lambda i, v=value, e=entry: v.at(i) if e is None else e)
+            spread = tabulate(shape, lambda i, v=value, e=entry: v.at(i) if e is None else e)  # type: ignore[misc]
             point = point.with_fixed(name, spread)
             break
     return point

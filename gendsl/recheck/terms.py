@@ -52,7 +52,9 @@ class Terms:
     def _check_order(self) -> None:
         """References go backwards only: a term contains no cycle."""
         state: dict[str, int] = {}
-        roots = [f"a{k}" for k in range(len(self.atoms))] + [f"p{k}" for k in range(len(self.polys))]
+        roots = [f"a{k}" for k in range(len(self.atoms))] + [
+            f"p{k}" for k in range(len(self.polys))
+        ]
         for root in roots:
             stack = [(root, False)]
             while stack:
@@ -191,7 +193,7 @@ class Terms:
         return value
 
     def _function(self, args: list[Any], point: Point, env: Env, over: Override | None) -> Any:
-        """An opaque function: an op's own meaning where its text is known, else an arbitrary one."""
+        """An opaque function: an op's own meaning where its text is known, else any one."""
         name, at = args[0][1:], tuple(self.index(i, point, env, over) for i in args[1])
         tables = [self._table(x, point, env, over) for x in args[2]]
         text = self.functions.get(name)
@@ -250,7 +252,9 @@ class Terms:
         """Whether every index variable ranges over a whole number of values."""
         point = Point(0, sizes, "wide")
         try:
-            return all(self.size(f"a{k}", point) for k, row in enumerate(self.atoms) if row[0] == "i")
+            return all(
+                self.size(f"a{k}", point) for k, row in enumerate(self.atoms) if row[0] == "i"
+            )
         except Undefined:
             return False
         finally:
