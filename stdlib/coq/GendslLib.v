@@ -343,8 +343,8 @@ Lemma ln_by_exp : forall x y, x = exp y -> ln x = y.
 Proof. intros x y ->. apply ln_exp. Qed.
 Lemma exp_half_ln : forall x, 0 < x -> exp (1 / 2 * ln x) = sqrt x.
 Proof. intros x H. rewrite <- ln_sqrt by assumption. apply exp_ln, sqrt_lt_R0. assumption. Qed.
-Lemma sqrt_by_square : forall x y, 0 <= x -> 0 <= y -> y * y = x -> sqrt x = y.
-Proof. intros x y Hx Hy H. apply sqrt_lem_1; assumption. Qed.
+Lemma sqrt_by_square : forall x y, 0 <= y -> y * y = x -> sqrt x = y.
+Proof. intros x y Hy <-. apply sqrt_square. assumption. Qed.
 
 (* ---- tactics ----------------------------------------------------------------------------------- *)
 

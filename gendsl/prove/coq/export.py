@@ -18,7 +18,9 @@ from fractions import Fraction
 
 from gendsl.core import claim as c
 from gendsl.ir.graph import Builder, Node, reachable
-from gendsl.ops.leaf import Draw, Input
+from gendsl.ops import arithmetic as ar
+from gendsl.ops import unary as un
+from gendsl.ops.leaf import Draw
 from gendsl.prove.case import Outcome
 from gendsl.prove.coq.expr import (
     Canon,
@@ -38,7 +40,7 @@ from gendsl.prove.kernel.normal import KernelError
 from gendsl.prove.kernel.rules import Prop, Thm, prop
 from gendsl.prove.kernel.term import ONE, ZERO, Atom, Poly, atom, of_atom
 from gendsl.prove.props import Comparison
-from gendsl.prove.sequent import Proof, Setting
+from gendsl.prove.sequent import Proof, Setting, visible
 from gendsl.prove.terms import indices, size
 from gendsl.shape.tensor_type import Bool, Fin, Range
 
@@ -76,13 +78,21 @@ def export(claim: c.Claim, outcome: Outcome, setting: Setting, stem: str) -> Exp
     return Export(name, tuple(made))
 
 
+PARTIAL = (ar.Div, ar.Reciprocal, ar.Power, un.Log, un.Log1p, un.Sqrt, un.Rsqrt)
+
+
 def _theorem(p: Proof, setting: Setting, name: str) -> Theorem:
     """With as much of the graph shown as possible: nodes that the proof does not open are variables
     only where they cannot be printed (the theorem is then for all values of them)."""
-    try:
-        return _Exporter(p, setting, name, wide=False).theorem()
-    except NotExported:
-        return _Exporter(p, setting, name, wide=True).theorem()
+    shown = visible(p.sequent.nodes, p.opaque)
+    whole = not p.theorem.concl.poly.terms and any(isinstance(x.op, PARTIAL) for x in shown)
+    for depth in ("all", "opened", "shown")[0 if whole else 1 :]:
+        try:
+            return _Exporter(p, setting, name, depth).theorem()
+        except NotExported:
+            if depth == "shown":
+                raise
+    raise NotExported("no reading")
 
 
 @dataclass(frozen=True)
@@ -98,10 +108,13 @@ class _Fact:
 
 
 class _Exporter:
-    def __init__(self, proof: Proof, setting: Setting, name: str, *, wide: bool) -> None:
+    """`depth`: "all" prints every node, "opened" has variables where the theorem has them, "shown"
+    also for nodes that the proof did not open."""
+
+    def __init__(self, proof: Proof, setting: Setting, name: str, depth: str) -> None:
         self.proof, self.setting, self.name = proof, setting, name
-        stands = dict(proof.reader.abstract)
-        if wide:
+        stands = {} if depth == "all" else dict(proof.reader.abstract)
+        if depth == "shown":
             stands |= {x: f"%{x.id}" for x in proof.opaque}
         self.source = Source(stands)
         self.goal = proof.sequent.goal
@@ -211,9 +224,8 @@ class _Exporter:
         root = self.replay.prove(self.proof.theorem)
         del root
         self._close()
-        body = "\n".join(w.lines)
-        head = self._header(facts)
-        statement = f"Theorem {self.name} :\n  {head}{self._goal_text()}."
+        body, goal = "\n".join(w.lines), self._goal_text()
+        statement = f"Theorem {self.name} :\n  {self._header(facts)}{goal}."
         intros = f"  intros {' '.join(self._introduced(facts))}.\n"
         return Theorem(self.name, statement, f"{statement}\nProof.\n{intros}{body}\nQed.\n")
 
@@ -244,7 +256,7 @@ class _Exporter:
                     found.append(self._range_fact(name, v, at, side, end, node))
         for name, least in self.setting.at_least.items():
             gap = n.sub(of_atom(atom("dim", name)), size(least))
-            if not n.nonnegative(gap) and any(name in str(x.type) for x in self._nodes()):
+            if not n.nonnegative(gap) and name in self._dims():
                 text = f"({self.names.nat(size(least))} <= {self.names.dim(name)})%nat"
                 found.append(_Fact(f"M{name}", text, prop("ge", gap), Canon(gap), (), "nat"))
         return found

@@ -394,7 +394,7 @@ class Writer:
 
     def _sqrt(self, inner: Poly, result: Poly) -> None:
         """sqrt inner = result, from result >= 0 and result * result = inner."""
-        self.put("apply sqrt_by_square; [nn | nn | ].")
+        self.put("apply sqrt_by_square; [nn | ].")
         self.ring([inner, result])
 
     def _ge0(self, inner: Poly, result: Poly) -> None:
@@ -506,12 +506,19 @@ class Writer:
             own = index_name(i)
             self.put(f"transitivity {self.t(product)}.")
             with self.block():
-                self.put(f"rewrite <- rsum_scal; apply rsum_ext; intros {own} H{own}; cbv beta.")
+                self._scaled(outside, i, Canon(inside))
                 self.ring([whole.poly, outside, inside])
             if self.t(Sum(i, Canon(inside))) != self.t(Canon(core)):
                 self._alpha(Sum(i, Canon(inside)), core)
             self.ring([outside, core, result])
         return name
+
+    def _scaled(self, c: Poly, i: Atom, body: E) -> None:
+        """For the goal `sum f = c * sum body`: leaves `f i = c * body`."""
+        own, size = index_name(i), self.names.nat(i.args[1])
+        scaled = f"rsum_scal {size} {self.t(Canon(c))} (fun {own} => {self.t(body)})"
+        self.put(f"etransitivity; [ | exact ({scaled}) ].")
+        self.put(f"apply rsum_ext; intros {own} H{own}; cbv beta.")
 
     def _alpha(self, e: E, core: Poly) -> None:
         """Rewrite a nest of sums to the canonical one: the same up to names and factor order."""
@@ -521,12 +528,17 @@ class Writer:
             (m, c) = next(iter(core.terms.items()))
             if c != 1 or len(m) != 1 or m[0][0].kind != "S" or m[0][1] != 1:
                 raise NotExported("a sum that splits into several")
-            body = e
+            body, slots = e, []
             while isinstance(body, Sum):
                 own = index_name(body.index)
                 self.put(f"apply rsum_ext; intros {own} H{own}; cbv beta.")
+                slots.append(body.index)
                 body = body.body
-            p = body.poly if isinstance(body, Canon) else self.norm(body)[0]
+            names, mono = m[0][0].args
+            same = renamed(Canon(poly({mono: Fraction(1)})), dict(zip(names, slots, strict=True)))
+            p, step = self.norm(same)
+            if step is not None:
+                self.put(f"try rewrite {step}.")
             self.ring([p])
         self.put(f"try rewrite {name}.")
 
@@ -577,7 +589,7 @@ class Writer:
             self.put(f"transitivity {self.t(product)}.")
             with self.block():
                 ix = index_name(i)
-                self.put(f"rewrite <- rsum_scal; apply rsum_ext; intros {ix} H{ix}; cbv beta.")
+                self._scaled(outside, i, nest)
                 self._pulled(own, opened, binders, body)
                 self.ring(
                     [whole.poly, outside, own, *(of_atom(a) for a in inner), *self._nest_polys]
@@ -656,7 +668,8 @@ class Writer:
         factors = Mul((Canon(own), *others))
         ix, size = index_name(b), self.names.nat(b.args[1])
         self.put(f"transitivity ({self.t(factors)} * {self.t(Sum(b, e))}); [ | ring ].")
-        self.put(f"rewrite <- rsum_scal; apply (rsum_ext {size}); intros {ix} H{ix}; cbv beta.")
+        self.put(f"symmetry; etransitivity; [ symmetry; exact (rsum_scal {size} {self.t(factors)} (fun {ix} => {self.t(e)})) | ].")
+        self.put(f"apply rsum_ext; intros {ix} H{ix}; cbv beta; symmetry.")
         self.put(f"transitivity {self.t(Mul((Canon(own), e, *others)))}; [ | ring ].")
         self._pull(own, [inner, *later], body)
 
