@@ -590,13 +590,15 @@ def divide_power(c: Replay, t: Thm) -> None:
     c.pose("Q0", by)
     c.pose("A", whole)
     raised = power(Canon(by.poly), k)
-    del a
     w, rel = c.writer, t.concl.rel
     strict = by.concl.rel == "gt"
     goal = comparison("gt" if strict else "ne", w.t(raised))
     w.put(f"assert (Q : {goal}) by ({'pos' if strict else 'nz'}).")
-    c.from_equal("B", "A", rel, Mul((Canon(t.concl.poly), raised)), whole.poly)
-    w.put("rewrite Rmult_comm in B.")
+    product = w.t(Mul((raised, Canon(t.concl.poly))))
+    w.put(f"assert (S : {product} = {w.t(Canon(whole.poly))}).")
+    with w.block():  # powers of the base cancel before they are expanded: no normal form
+        w.ring([t.concl.poly, of_atom(a, k), whole.poly])
+    w.put(f"assert (B : {comparison(rel, product)}) by (rewrite S; exact A).")
     _divided(c, rel, "gt" if strict else "ne", w.t(raised))
 
 
