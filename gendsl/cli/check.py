@@ -18,6 +18,7 @@ from typing import Any
 from gendsl.cli.codes import OK, UNSETTLED, WRONG
 from gendsl.cli.flags import UsageError, add_format, one_of
 from gendsl.cli.programs import require_program
+from gendsl.core.claim import Claim
 from gendsl.diagnostics.model import Diagnostic, GendslError, Severity, Sink
 from gendsl.driver import Analysis, analyse
 from gendsl.options import FRONT_STAGES
@@ -79,6 +80,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="CLAIM",
         help="print the proof of one claim in steps (--latex: as LaTeX)",
     )
+    parser.add_argument(
+        "--certify",
+        type=Path,
+        metavar="DIR",
+        help="write a certificate of each proved claim, for `gendsl recheck DIR`",
+    )
     parser.add_argument("--latex", action="store_true", help="with --explain: print LaTeX")
 
 
@@ -92,18 +99,23 @@ def execute(args: argparse.Namespace) -> int:
 
         return explain(files(args.paths), args.explain, latex=args.latex)
     asked = tuple(name for name in ("battery", "floats") if getattr(args, name))
-    return check_all(files(args.paths), args.format, asked)
+    return check_all(files(args.paths), args.format, asked, args.certify)
 
 
-def check_all(paths: Sequence[str], format: str, asked: tuple[str, ...] = ()) -> int:
+def check_all(
+    paths: Sequence[str],
+    format: str,
+    asked: tuple[str, ...] = (),
+    certificates: Path | None = None,
+) -> int:
     """Check and report file by file, so that the first results are seen at once; `asked` names
-    further parts of the report."""
+    further parts of the report, `certificates` the folder for proof objects."""
     from gendsl.cli.check_report import Reporter
 
     reporter = Reporter(format, sys.stdout)
     done = []
     for path in paths:
-        checked = check_one(path, asked)
+        checked = check_one(path, asked, certificates)
         reporter.file(checked)
         done.append(checked)
         sys.stdout.flush()
@@ -111,16 +123,22 @@ def check_all(paths: Sequence[str], format: str, asked: tuple[str, ...] = ()) ->
     return worst([checked.code for checked in done])
 
 
-def check_one(path: str, asked: tuple[str, ...] = ()) -> Checked:
+def check_one(path: str, asked: tuple[str, ...] = (), certificates: Path | None = None) -> Checked:
     started = time.perf_counter()
     sink = Sink()
+    settled: list[tuple[Claim, Any]] = []
     try:
         require_program(path)
-        analysis = analyse(path, sink)
+        analysis = analyse(path, sink, keep=lambda claim, outcome: settled.append((claim, outcome)))
     except GendslError as problem:
         for diagnostic in problem.diagnostics:
             sink.report(diagnostic)
         analysis = Analysis(path)
+    if certificates is not None and settled:
+        from gendsl.prove.certify import write
+
+        assert analysis.graph is not None and analysis.interface is not None
+        write(certificates, path, analysis.graph, analysis.interface, settled)
     extras: tuple[Extra, ...] = ()
     if asked and analysis.graph is not None:
         from gendsl.cli.check_extras import extra_parts

@@ -14,6 +14,7 @@ from gendsl.diagnostics.suggest import did_you_mean
 # Sub-command -> what it does; the module is `gendsl.cli.NAME`.
 COMMANDS = {
     "check": "type-check programs, show sizes and shapes, settle their claims",
+    "recheck": "judge certificates with a checker that shares no code with the prover",
     "run": "train a program; write samples, metrics, checkpoints and a report",
     "sample": "draw from a trained run",
     "eval": "measure a trained run: held-out terms, likelihood bounds, sample statistics",

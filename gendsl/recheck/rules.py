@@ -342,8 +342,8 @@ def same_power(c: Replay, t: Theorem) -> set[str] | None:
     for base, made in ((p, left), (q, right)):
         c.agree(
             c.of(made),
-            lambda a, e, base=base: power(c.terms.value(base, a, e), exponent),
-            free,  # type: ignore[misc]
+            lambda a, e, base=base: power(c.terms.value(base, a, e), exponent),  # type: ignore[misc]
+            free,
         )
     c.is_(t, lambda a, e: c.terms.value(left, a, e) - c.terms.value(right, a, e), free, "eq")
     return None
