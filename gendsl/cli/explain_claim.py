@@ -49,4 +49,6 @@ def _one(analysis: Analysis, claim: Claim, *, latex: bool) -> int:
     ).verdict
     write = latex_text if latex else plain_text
     sys.stdout.write(write(claim, kept[0], analysis.graph, analysis.interface))
-    return OK if verdict in ("proved", "certified") else WRONG if verdict == "refuted" else UNSETTLED
+    return (
+        OK if verdict in ("proved", "certified") else WRONG if verdict == "refuted" else UNSETTLED
+    )

@@ -1,0 +1,77 @@
+"""`gendsl check PROGRAM --explain CLAIM`: proofs as steps."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gendsl.__main__ import main
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def explained(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
+    code = main(["check", *words])
+    return code, capsys.readouterr().out
+
+
+def test_the_proof_that_kl_is_not_negative(capsys: pytest.CaptureFixture[str]) -> None:
+    code, text = explained(capsys, str(ROOT / "stdlib/gaussian.gml"), "--explain", "kl_nonneg")
+    assert code == 0
+    assert "kl_to_standard.kl_nonneg: kl_to_standard(mu, logvar) >= 0\n  proved" in text
+    assert "exp lies above its tangent: exp(u) >= u + 1" in text
+    assert "for all sizes >= 1 and all mu in R^(b, Z), logvar in R^(b, Z)" in text
+    steps = re.findall(r"^ +\((\d+)\) ", text, re.MULTILINE)
+    assert [int(n) for n in steps] == list(range(1, len(steps) + 1))
+    for number, reason in re.findall(r"^ +\((\d+)\) .*\n +(.*)$", text, re.MULTILINE):
+        assert all(int(n) < int(number) for n in re.findall(r"\((\d+)\)", reason))
+    goal = re.search(r"to show: for all i: (.*)", text)
+    last = re.findall(r"^ +\(\d+\) (.*)$", text, re.MULTILINE)[-1]
+    assert goal is not None
+    assert re.sub(r"\b[a-z]\b", "", goal[1]) == re.sub(r"\b[a-z]\b", "", last)
+
+
+def test_hypotheses_and_conditions_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(ROOT / "stdlib/diffusion.gml")
+    _, text = explained(capsys, path, "--explain", "variance_small")
+    assert len(re.findall(r"^ +given: ", text, re.MULTILINE)) == 4
+    assert "defined, since" in text
+
+
+def test_terms_inside_a_proof_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(ROOT / "programs/beta_vae.gml")
+    _, text = explained(capsys, path, "--explain", "neg_elbo.monotone")
+    assert "t1 stands for" in text
+    assert "%" not in text
+    assert "-beta + beta' >= 0" in text
+
+
+def test_an_alias_and_an_equation(capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(ROOT / "programs/beta_vae.gml")
+    alias = "betaVae_loss_eq_weightedTwoTerm"
+    _, text = explained(capsys, path, "--explain", alias)
+    assert "both sides unfold to" in text
+
+
+def test_a_refuted_claim_shows_its_counterexample(capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(ROOT / "programs/bugs/pf_ode_backwards.gml")
+    code, text = explained(capsys, path, "--explain", "exact_noise")
+    assert code == 1
+    assert "refuted" in text and "argument:a_t = " in text
+
+
+def test_latex_is_balanced(capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(ROOT / "stdlib/gaussian.gml")
+    _, text = explained(capsys, path, "--explain", "kl_zero_iff_standard", "--latex")
+    assert text.count(r"\begin{align*}") == text.count(r"\end{align*}") == 3
+    plain = text.replace(r"\{", "").replace(r"\}", "")
+    assert plain.count("{") == plain.count("}")
+    assert r"\sum_{" in text and r"\exp\left(" in text
+
+
+def test_an_unknown_claim(capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["check", str(ROOT / "stdlib/gaussian.gml"), "--explain", "kl_nonnegg"])
+    assert code == 2
+    assert "kl_nonneg" in capsys.readouterr().err
