@@ -44,7 +44,7 @@ def test_verdicts_decide(
     verdicts: tuple[Verdict, ...], code: int, program: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = Analysis(program, claims=claims(*verdicts))
-    monkeypatch.setattr(check, "analyse", lambda path, sink: found)
+    monkeypatch.setattr(check, "analyse", lambda path, sink, **_: found)
     assert main(["check", program]) == code
 
 
@@ -75,7 +75,7 @@ def test_claims_in_json(
 ) -> None:
     report = ClaimReport("o.c", "a == b", "refuted", witness={"B": 1}, ms=1.23456)
     monkeypatch.setattr(
-        check, "analyse", lambda path, sink: Analysis(path, graph_hash="ab", claims=(report,))
+        check, "analyse", lambda path, sink, **_: Analysis(path, graph_hash="ab", claims=(report,))
     )
     assert main(["check", program, "--format", "json"]) == 1
     (line,) = capsys.readouterr().out.splitlines()
@@ -99,7 +99,7 @@ def test_a_user_error_is_rendered(
     assert json.loads(capsys.readouterr().err)["code"] == "E1041"
 
 
-def crash(path: str, sink: object) -> Analysis:
+def crash(path: str, sink: object, **_: object) -> Analysis:
     graph_hash_holder = Analysis(path, graph_hash="c0ffee")
     raise ZeroDivisionError(f"division by zero\nof {graph_hash_holder.path}")
 
@@ -140,7 +140,7 @@ def test_the_stage_of_a_crash_is_named(
 def test_a_missing_package_is_named(
     program: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def missing(path: str, sink: object) -> Analysis:
+    def missing(path: str, sink: object, **_: object) -> Analysis:
         raise ModuleNotFoundError("No module named 'numpy.linalg'", name="numpy.linalg")
 
     monkeypatch.setattr(check, "analyse", missing)
@@ -153,7 +153,7 @@ def test_a_missing_package_is_named(
 def test_interrupted(
     program: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupt(path: str, sink: object) -> Analysis:
+    def interrupt(path: str, sink: object, **_: object) -> Analysis:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(check, "analyse", interrupt)

@@ -202,16 +202,16 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         "E1082",
         "a sampler's argument cannot be set so",
-        "`--set NAME=VALUE` of `gendsl sample` sets an argument of the sampler, or one of its sizes "
-        "in brackets; sizes and indices are whole numbers. The number of examples is `--n`.",
+        "`--set NAME=VALUE` of `gendsl sample` sets an argument of the sampler, or one of its "
+        "sizes in brackets; sizes and indices are whole numbers. The number of examples is `--n`.",
         "",
         _FLAG,
     ),
     Entry(
         "E1083",
         "samples cannot be written to this file",
-        "Pictures (an image shape and a range are declared) go to `.png` or `.npy` files, all other "
-        "samples to `.npy` files.",
+        "Pictures (an image shape and a range are declared) go to `.png` or `.npy` files, all "
+        "other samples to `.npy` files.",
         "",
         _FLAG,
     ),

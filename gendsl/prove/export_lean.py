@@ -1,1 +1,0 @@
-"""Lean 4 text of claims, beside the Coq export. Not compiled."""
