@@ -32,7 +32,6 @@ claims neg_elbo:
     two_term as betaVae_loss_eq_weightedTwoTerm:             neg_elbo
         == weighted_two_term(beta, recon, kl)
     kl_nonneg:                                               kl >= 0
-    kl_zero:                                                 kl == 0 iff mu == 0 and logvar == 0
     plain_ae as betaVae_loss_zero_beta:                      neg_elbo with beta = 0 == recon
     no_penalty as betaVae_loss_eq_reconstruction_of_zero_kl: given kl == 0: neg_elbo == recon
     monotone as betaVae_loss_mono_beta_of_kl_nonneg:         neg_elbo is nondecreasing in beta

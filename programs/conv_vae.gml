@@ -39,7 +39,6 @@ objective neg_elbo:
 claims neg_elbo:
     two_term:     neg_elbo == weighted_two_term(beta, recon, kl)
     kl_nonneg:    kl >= 0
-    kl_zero:      kl == 0 iff mu == 0 and logvar == 0
     plain_ae:     neg_elbo with beta = 0 == recon
     monotone:     neg_elbo is nondecreasing in beta
     sampling_law: z has law normal(mean = mu, var = exp(logvar))

@@ -59,10 +59,8 @@ objective reconstruction:
     show reconstruction = unpatch(blanked + hidden * predicted) in 0..1
 
 claims reconstruction:
-    hidden_blank:  given hidden == 1: blanked == 0
-    seen_kept:     given hidden == 0: blanked == patch
-    exact_is_zero: given error == 0: masked_sum(hidden, error) == 0
-    error_nonneg:  error >= 0
+    seen_kept:    given hidden == 0: blanked == patch
+    error_nonneg: error >= 0
 
 claims:
     unpatch_inverts: unpatch(patches(x)) == x

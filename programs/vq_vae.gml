@@ -47,12 +47,6 @@ claims vq:
         and commitment == 0:
         vq == recon
     monotone as vqvae_loss_mono_beta_of_commitment_nonneg:            vq is nondecreasing in beta
-    same_value:                                                       codebook_loss == commitment
-    nonneg:                                                           commitment >= 0
-    zero_iff:                                                         commitment == 0 iff z == e
-    per_example:                                                      vq is separable over B
-    batch_free:                                                       vq
-        is unchanged by repeating the batch
     flow_1:                                                           grad(commitment, codebook)
         == 0
     flow_2:                                                           grad(codebook_loss, encoder)
