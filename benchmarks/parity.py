@@ -256,8 +256,9 @@ def table(results: Mapping[str, list[Outcome]], steps: int | None) -> str:
         "Differences are the largest relative ones in the first "
         f"{COMPARED} steps, of the losses and of any named term. Choices among codes amplify "
         "rounding, so vq_vae and vq_vae_ema part in float32. In float64 they do not, but for seed "
-        "2 of vq_vae_ema: from step 35 the counts of two codes differ, which fits two codes restarted "
-        "at equal inputs (rounding decides which is nearest); that they are equal was not checked.",
+        "2 of vq_vae_ema: from step 35 the counts of two codes differ, which fits two codes "
+        "restarted at equal inputs (rounding decides which is nearest); that they are equal was "
+        "not checked.",
         "",
         "| program | loss | any term | either, in float64 | held out, gendsl | held out, PyTorch "
         "| gap of means |",
