@@ -48,6 +48,8 @@ class Checked:
         verdicts = {claim.verdict for claim in self.analysis.claims}
         if "refuted" in verdicts or any(d.severity is Severity.ERROR for d in self.diagnostics):
             return WRONG
+        if any(e.key == "coq" and not e.json["agrees"] for e in self.extras):
+            return UNSETTLED  # a judge that was asked rejects a theorem
         return UNSETTLED if verdicts - {"proved", "certified"} else OK
 
 
@@ -86,6 +88,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="write a certificate of each proved claim, for `gendsl recheck DIR`",
     )
+    parser.add_argument(
+        "--coq",
+        action="store_true",
+        help="let coqc judge the proved claims that can be exported",
+    )
     parser.add_argument("--latex", action="store_true", help="with --explain: print LaTeX")
 
 
@@ -98,7 +105,7 @@ def execute(args: argparse.Namespace) -> int:
         from gendsl.cli.explain_claim import explain
 
         return explain(files(args.paths), args.explain, latex=args.latex)
-    asked = tuple(name for name in ("battery", "floats") if getattr(args, name))
+    asked = tuple(name for name in ("battery", "floats", "coq") if getattr(args, name))
     return check_all(files(args.paths), args.format, asked, args.certify)
 
 
@@ -127,23 +134,36 @@ def check_one(path: str, asked: tuple[str, ...] = (), certificates: Path | None 
     started = time.perf_counter()
     sink = Sink()
     settled: list[tuple[Claim, Any]] = []
+    keep = certificates is not None or "coq" in asked
     try:
         require_program(path)
-        analysis = analyse(path, sink, keep=lambda claim, outcome: settled.append((claim, outcome)))
+        analysis = analyse(path, sink, keep=(lambda *row: settled.append(row)) if keep else None)
     except GendslError as problem:
         for diagnostic in problem.diagnostics:
             sink.report(diagnostic)
         analysis = Analysis(path)
     if certificates is not None and settled:
+        from gendsl.cli.check_coq import write_exports
         from gendsl.prove.certify import write
 
         assert analysis.graph is not None and analysis.interface is not None
-        write(certificates, path, analysis.graph, analysis.interface, settled)
+        source = path if analysis.source is None else analysis.source.path
+        write(certificates, source, analysis.graph, analysis.interface, settled)
+        write_exports(certificates, analysis, settled)
     extras: tuple[Extra, ...] = ()
+    if "coq" in asked and settled:
+        from gendsl.cli.check_coq import judged
+
+        try:
+            analysis, part = judged(analysis, settled)
+            extras = (part,)
+        except GendslError as problem:
+            for diagnostic in problem.diagnostics:
+                sink.report(diagnostic)
     if asked and analysis.graph is not None:
         from gendsl.cli.check_extras import extra_parts
 
-        extras = extra_parts(analysis, asked)
+        extras += extra_parts(analysis, tuple(name for name in asked if name != "coq"))
     return Checked(analysis, sink.sorted(), time.perf_counter() - started, extras)
 
 

@@ -241,7 +241,7 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     stem = file_stem(path)
     text = content_text(graph)
-    written = [_write(folder / f"{stem}.graph", text)]
+    written = [write_text(folder / f"{stem}.graph", text)]
     digest = hashlib.sha256(text.encode()).hexdigest()
     for claim, outcome in outcomes:
         if outcome.verdict != "proved":
@@ -250,7 +250,7 @@ def write(
         made["graph"] = f"{stem}.graph"
         made["graph_hash"] = digest
         name = f"{stem}.{qualified(claim)}.json"
-        written.append(_write(folder / name, json.dumps(made, ensure_ascii=False) + "\n"))
+        written.append(write_text(folder / name, json.dumps(made, ensure_ascii=False) + "\n"))
     return written
 
 
@@ -260,7 +260,7 @@ def file_stem(path: str) -> str:
     return f"{source.parent.name}.{source.stem}" if source.parent.name else source.stem
 
 
-def _write(path: Path, text: str) -> Path:
+def write_text(path: Path, text: str) -> Path:
     """All of the text or nothing, also when interrupted."""
     part = path.with_name(f".{path.name}.part")
     part.write_text(text, encoding="utf-8")

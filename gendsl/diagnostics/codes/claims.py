@@ -105,4 +105,27 @@ _FORM: tuple[Entry, ...] = (
     ),
 )
 
-ENTRIES: tuple[Entry, ...] = (*_FORM,)
+_INSTALLED = "depends on what is installed on the machine"
+
+_JUDGE = (
+    Entry(
+        "E0671",
+        "no coqc was found",
+        "`gendsl check --coq` asks Coq, and no `coqc` is on the path. Install it: `apt-get install "
+        "coq` (Debian, Ubuntu), `brew install coq` (macOS), or opam; any version from 8.16 on. "
+        "Verdicts do not depend on it: without `--coq` they are the same.",
+        "",
+        _INSTALLED,
+    ),
+    Entry(
+        "E0672",
+        "Coq does not compile gendsl's lemmas",
+        "The file of lemmas that exported proofs rest on, `GendslLib.v`, is not accepted by the "
+        "`coqc` on the path: it is older than 8.16, or its standard library is not installed. "
+        "Nothing was judged.",
+        "",
+        _INSTALLED,
+    ),
+)
+
+ENTRIES: tuple[Entry, ...] = (*_FORM, *_JUDGE)

@@ -1,0 +1,151 @@
+"""Running Coq on exported theorems: one file for many, then one by one where that fails.
+
+In: theorems. Out: for each, accepted or the reason. A theorem is accepted when `coqc` compiles it
+and `Print Assumptions` lists nothing but the standard axioms of the real numbers. Files are made in
+a temporary folder; `coqc` is found on the path.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from gendsl import resources
+from gendsl.diagnostics.model import fail
+from gendsl.prove.coq.export import Theorem
+
+LIBRARY = "GendslLib"
+HEAD = f"""\
+Require Import Reals Lra Lia Psatz List ZArith.
+Require Import {LIBRARY}.
+Import ListNotations.
+Open Scope R_scope.
+
+"""
+CHUNK = 25  # theorems in one file
+SECONDS = 120.0  # for one file
+# The axioms of Coq's classical real numbers and of functions.
+AXIOMS = frozenset(
+    {
+        "ClassicalDedekindReals.sig_not_dec",
+        "ClassicalDedekindReals.sig_forall_dec",
+        "FunctionalExtensionality.functional_extensionality_dep",
+        "Classical_Prop.classic",
+    }
+)
+MISSING = "no coqc was found"
+HOW_TO_GET = (
+    "install it: `apt-get install coq` (Debian, Ubuntu), `brew install coq` (macOS), or opam; any "
+    "version from 8.16 on"
+)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """`reason` is empty for an accepted theorem, which rests on `axioms`."""
+
+    name: str
+    reason: str = ""
+    axioms: frozenset[str] = frozenset()
+
+    @property
+    def accepted(self) -> bool:
+        return not self.reason
+
+
+def find() -> str | None:
+    """The path of `coqc`."""
+    return shutil.which("coqc")
+
+
+def version(coqc: str) -> str:
+    found = subprocess.run([coqc, "--print-version"], capture_output=True, text=True, check=False)
+    return (found.stdout.split() or ["?"])[0]
+
+
+def library_source() -> Path:
+    return resources.data("stdlib") / "coq" / f"{LIBRARY}.v"
+
+
+def script(theorems: Iterable[Theorem]) -> str:
+    """A file that Coq can be run on beside the library."""
+    parts = [f"{t.text}Print Assumptions {t.name}.\n" for t in theorems]
+    return HEAD + "\n".join(parts)
+
+
+def judge(coqc: str, theorems: Sequence[Theorem]) -> list[Judgement]:
+    """Every theorem, in order."""
+    with tempfile.TemporaryDirectory(prefix="gendsl-coq-") as place:
+        folder = Path(place)
+        shutil.copy(library_source(), folder)
+        made = _compile(coqc, folder, f"{LIBRARY}.v")
+        if made.returncode != 0:
+            raise fail("E0672", f"{LIBRARY}.v does not compile: {_message(made.stderr)}")
+        chunks = [theorems[k : k + CHUNK] for k in range(0, len(theorems), CHUNK)]
+        with ThreadPoolExecutor(max(1, min(4, os.cpu_count() or 1))) as pool:
+            rows = pool.map(
+                lambda k: _chunk(coqc, folder, f"Chunk{k}", chunks[k]), range(len(chunks))
+            )
+            return [j for row in rows for j in row]
+
+
+def _chunk(coqc: str, folder: Path, name: str, theorems: Sequence[Theorem]) -> list[Judgement]:
+    """All at once; if that fails, each on its own."""
+    path = folder / f"{name}.v"
+    path.write_text(script(theorems), encoding="utf-8")
+    done = _compile(coqc, folder, path.name)
+    if done.returncode == 0:
+        axioms = assumptions(done.stdout)
+        if len(axioms) == len(theorems):
+            return [_by_axioms(t, a) for t, a in zip(theorems, axioms, strict=True)]
+    if len(theorems) == 1:
+        return [Judgement(theorems[0].name, _message(done.stderr) or "no list of its axioms")]
+    singles = [_chunk(coqc, folder, f"{name}_{k}", [t]) for k, t in enumerate(theorems)]
+    return [j for row in singles for j in row]
+
+
+def _by_axioms(t: Theorem, axioms: frozenset[str]) -> Judgement:
+    foreign = sorted(axioms - AXIOMS)
+    return Judgement(t.name, f"it rests on {', '.join(foreign)}" if foreign else "", axioms)
+
+
+def assumptions(output: str) -> list[frozenset[str]]:
+    """The axioms of each theorem, from what `Print Assumptions` printed."""
+    found: list[set[str]] = []
+    for line in output.splitlines():
+        if line.startswith(("Axioms:", "Closed under the global context")):
+            found.append(set())
+        elif found and (name := re.match(r"([\w.]+)(?= |$)(?: *:|$)", line)):
+            found[-1].add(name[1])
+    return [frozenset(x) for x in found]
+
+
+def _compile(coqc: str, folder: Path, name: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            [coqc, "-q", name],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess([coqc, name], 124, "", f"more than {SECONDS:.0f} s")
+
+
+def _message(stderr: str) -> str:
+    """The error without the warnings before it."""
+    where = re.findall(r"line (\d+)", stderr)
+    text = " ".join(stderr.rpartition("Error:")[2].split())[:300]
+    return f"line {where[-1]}: {text}" if where and text else text
+
+
+__all__ = ["AXIOMS", "HOW_TO_GET", "MISSING", "Judgement", "find", "judge", "script", "version"]
