@@ -2,7 +2,7 @@
 
 In: a name and the text. Out: its globals. Always: the text lies in a file named after its content,
 `CACHE/triton/NAME-HASH.py`, so that a person, a profiler and an error can show it; equal texts are
-one file. Where that folder cannot be written the text is kept in memory only, and a note says so.
+one file. Where that folder cannot be written the text is kept in memory only (W0902).
 """
 
 from __future__ import annotations
@@ -11,13 +11,10 @@ import hashlib
 import linecache
 import os
 import tempfile
-import warnings
 from pathlib import Path
 from typing import Any
 
-
-class NotCached(UserWarning):
-    """Generated source could not be written to the cache folder."""
+from backends.triton_cuda.notice import warn
 
 
 def folder() -> Path:
@@ -43,7 +40,11 @@ def keep(name: str, text: str) -> str:
                 file.write(text)
             os.replace(aside, path)
     except OSError as problem:
-        warnings.warn(f"{path} cannot be written: {problem}", NotCached, stacklevel=2)
+        warn(
+            "W0902",
+            f"generated source is in memory only: {path} cannot be written: {problem.strerror}",
+            "set XDG_CACHE_HOME to a folder that can be written, to have the source on disk",
+        )
         return f"<{path.name}>"
     return str(path)
 
