@@ -58,7 +58,7 @@ class Peer:
         """Set the weights from our parameters by path; every weight of the module is set."""
         left = {id(p) for p in self.module.parameters()}
         for path, value in params.items():
-            target, tensor = _target(self.module, path, torch.tensor(value))
+            target, tensor = target_of(self.module, path, torch.tensor(value))
             assert target.shape == tensor.shape, (path, target.shape, tensor.shape)
             with torch.no_grad():
                 target.copy_(tensor)
@@ -69,7 +69,7 @@ class Peer:
 _NAMES = {"w": "weight", "b": "bias", "gain": "weight", "bias": "bias", "table": "weight"}
 
 
-def _target(module: nn.Module, path: str, value: Tensor) -> tuple[Tensor, Tensor]:
+def target_of(module: nn.Module, path: str, value: Tensor) -> tuple[Tensor, Tensor]:
     """The weight of a module that a parameter of ours is, and our value in its layout."""
     *parts, last = path.split(".")
     if not parts:
