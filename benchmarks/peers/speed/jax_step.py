@@ -7,6 +7,7 @@ oneDNN's speed on a CPU) and for `vq_vae`, which shows that.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.util import find_spec
@@ -122,6 +123,11 @@ PLAYERS: Mapping[str, tuple[tuple[Loss, tuple[str, ...], float, float], ...]] = 
 }
 
 
+def corrected(beta: float, count: Any) -> Any:
+    """1 - beta^count, without the digits that float32 would lose."""
+    return -jnp.expm1(count * math.log(beta))
+
+
 def updated(workload: str, state: tuple[Any, ...], x: Any, noise: Noise) -> tuple[Any, Any]:
     """The state after a step, and the losses."""
     p, m, v, count = state
@@ -133,8 +139,8 @@ def updated(workload: str, state: tuple[Any, ...], x: Any, noise: Noise) -> tupl
         for n, g in grads.items():
             m[n] = b1 * m[n] + (1 - b1) * g
             v[n] = 0.999 * v[n] + 0.001 * g * g
-            root = jnp.sqrt(v[n] / (1 - 0.999**count)) + 1e-8
-            p[n] = p[n] - rate / (1 - b1**count) * m[n] / root
+            root = jnp.sqrt(v[n] / corrected(0.999, count)) + 1e-8
+            p[n] = p[n] - rate / corrected(b1, count) * m[n] / root
         losses.append(loss)
     return (p, m, v, count), losses
 

@@ -12,6 +12,7 @@ and the timed steps are the same function.
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable, Mapping
 
@@ -91,8 +92,9 @@ def joint_update(model: Model, mode: str | None) -> Update:
             own = {n: rest[n] for n in params}
             grads, loss = grad_and_value(loss_of)(own)
             b1, b2 = player.beta1, 0.999
-            root = (1 - b2**count).sqrt()
-            rate = player.lr / (1 - b1**count)
+            # 1 - b^count, without the digits that float32 would lose.
+            root = (-torch.expm1(count * math.log(b2))).sqrt()
+            rate = player.lr / -torch.expm1(count * math.log(b1))
             for n, g in grads.items():
                 m[n].mul_(b1).add_(g, alpha=1 - b1)
                 v[n].mul_(b2).add_(g * g, alpha=1 - b2)
