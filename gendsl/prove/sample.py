@@ -128,6 +128,8 @@ class Point:
                 for x, s in zip(args[0], args[1], strict=True):
                     flat = flat * self.extent(s) + self.index(x, at)
                 return flat
+            case "shift":
+                return self.index(args[0], at) + round(self.poly(args[1], {}))
             case "part":
                 return self.index(args[0], at) // self.extent(args[1]) % self.extent(args[2])
             case _:

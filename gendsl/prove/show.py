@@ -94,6 +94,9 @@ class Printer:
                 return self._indices[i]
             case "ic":
                 return self.poly(i.args[0])
+            case "shift":
+                by = self.poly(i.args[1])
+                return self.index(i.args[0]) + ("" if by == "0" else f" + {by}")
             case "ix":
                 return f"{i.args[0].split(':', 1)[-1].split('.')[-1]}[..]"
             case _:

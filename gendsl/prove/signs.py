@@ -24,7 +24,7 @@ from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel import rules as r
 from gendsl.prove.kernel.rules import Thm
 from gendsl.prove.kernel.term import ONE, Poly
-from gendsl.prove.terms import At, Reader, spread
+from gendsl.prove.terms import At, Reader, factors, spread
 
 
 @dataclass
@@ -131,14 +131,13 @@ class Signs:
 
     def _product_room(self, node: Node, axis: int, at: At) -> Thm | None:
         """1 - prod x >= 0 for 0 < x <= 1: with s = sum log x <= 0, 1 - exp s >= -s exp s."""
-        j = n.fresh(n.size_of(at[axis]))
+        source, bit, j = factors(node.inputs[0], axis, at)
         inner = (*at[:axis], j, *at[axis + 1 :])
-        x, gap = self.reader.real(node.inputs[0], inner), self.room(node.inputs[0], inner)
+        x, gap = self.reader.real(source, inner), self.room(source, inner)
         if gap is None:
             return None
         log = n.scale(n.log(x), -1)
         below = r.linear("ge", log, [(ONE, r.log_below_tangent(x)), (ONE, gap)])
-        bit = n.indicator("ge0", n.sub(n.value_of(at[axis]), n.value_of(j)))
         total = r.total(r.times(r.evident("ge", bit), below), j)
         e = n.exp(n.scale(total.poly, -1))
         rows = [(e, r.exp_above_tangent(total.poly)), (e, total)]

@@ -58,6 +58,11 @@ def affine(i: Atom, offset: Dim, scale: Dim, divide: Dim, bound: Dim) -> Atom:
         value = n.add(size(offset), n.mul(size(scale), i.args[0]))
         if n.nonnegative(value) and n.positive(n.sub(size(bound), value)):
             return n.index_const(value, size(bound))
+    if scale == Dim.of(1) == divide:
+        try:
+            return n.shift(i, size(offset), size(bound))
+        except n.KernelError:
+            pass  # it may leave the range, and is then kept within it
     return atom("ix", f"affine:{offset}:{scale}:{divide}", (i,), size(bound))
 
 
@@ -201,8 +206,7 @@ class Reader:
 
     def _cumprod(self, x: Node, axis: int, at: At) -> Poly:
         """exp of the sum of logarithms up to an index: the product, of positive factors."""
-        j = n.fresh(n.size_of(at[axis]))
-        below = n.indicator("ge0", n.sub(n.value_of(at[axis]), n.value_of(j)))
+        x, below, j = factors(x, axis, at)
         factor = self.real(x, (*at[:axis], j, *at[axis + 1 :]))
         self.need("gt", factor)
         return n.exp(n.nsum(j, n.mul(below, n.log(factor))))
@@ -424,6 +428,27 @@ def leaf_name(node: Node) -> str:
         case _:
             pass
     raise n.KernelError(f"{node} is not a leaf")
+
+
+def factors(x: Node, axis: int, at: At) -> tuple[Node, Poly, Atom]:
+    """What a cumulative product multiplies: a node, 1 for the entries j up to the index (else 0),
+    and j. A first factor 1 is left out."""
+    end = n.value_of(at[axis])
+    if _starts_with_one(x, axis):
+        end, x = n.sub(end, ONE), x.inputs[1]
+    j = n.fresh(size(x.type.shape[axis]))
+    return x, _compare(n.sub(end, n.value_of(j))), j
+
+
+def _starts_with_one(x: Node, axis: int) -> bool:
+    """Whether x is 1, then one other tensor, along an axis."""
+    if not isinstance(x.op, mv.Concat) or x.op.axis != axis or len(x.inputs) != 2:
+        return False
+    first = x.inputs[0]
+    while isinstance(first.op, br.Broadcast | mv.Reshape):
+        first = first.inputs[0]
+    one = isinstance(first.op, lf.Const) and first.op.value == 1
+    return one and x.inputs[0].type.shape[axis] == Dim.of(1)
 
 
 def spread(x: Node, axes: tuple[int, ...], at: At) -> tuple[At, At]:

@@ -41,7 +41,7 @@ if not __package__:  # run as a file: its folder is the package, whatever it lie
     sys.path.append(str(Path(__file__).resolve().parent.parent))
     __package__ = "recheck"
 
-from . import rules, rules_zero  # noqa: F401  (they fill the table)
+from . import rules, rules_more, rules_zero  # noqa: F401  (they fill the table)
 from .arrays import Undefined, tabulate
 from .evaluate import Evaluator, Unsupported
 from .measure import Contradicted, measure

@@ -186,6 +186,19 @@ def log_below_tangent(c: Replay, t: Theorem) -> set[str] | None:
 
 
 @rule
+def exp_strictly_above(c: Replay, t: Theorem) -> set[str] | None:
+    arity(t, 1, 0)
+    u = c.open(t.premises[0], "ne")
+
+    def value(p: Point, e: Env) -> Any:
+        x = c.terms.value(u, p, e)
+        return exp(x) - x - 1
+
+    c.is_(t, value, c.free(u), "gt")
+    return None
+
+
+@rule
 def relu_at(c: Replay, t: Theorem) -> set[str] | None:
     (premise,) = t.premises
     u = c.open(premise, "ge")

@@ -287,6 +287,9 @@ class Terms:
             case "part":
                 stride, size = (int(mp.nint(self.value(s, point, {}))) for s in args[1:])
                 return self.index(args[0], point, env, over) // stride % size
+            case "shift":
+                by = int(mp.nint(self.value(args[1], point, {})))
+                return self.index(args[0], point, env, over) + by
             case "ix":
                 return self._selected(ref, args, point, env, over)
             case _:

@@ -250,8 +250,8 @@ def delta(i: Atom, j: Atom) -> Poly:
     """1 if the indices are equal, else 0."""
     if i is j:
         return ONE
-    if i.kind == j.kind == "ic":
-        gap = sub(i.args[0], j.args[0])
+    if {i.kind, j.kind} <= {"ic", "shift"}:
+        gap = sub(value_of(i), value_of(j))
         if positive(gap) or positive(scale(gap, -1)):
             return ZERO
     if i.kind == j.kind == "mix" and i.args[1] == j.args[1]:
@@ -371,6 +371,18 @@ def part(x: Atom, stride: Poly, size: Poly) -> Atom:
     return atom("part", x, stride, size)
 
 
+def shift(i: Atom, by: Poly, size: Poly) -> Atom:
+    """i + by as an index of the given size."""
+    inner, by = (i.args[0], add(by, i.args[1])) if i.kind == "shift" else (i, by)
+    if by is ZERO and size_of(inner) is size:
+        return inner
+    if not nonnegative(by) or not nonnegative(sub(size, add(by, size_of(inner)))):
+        raise KernelError("an index out of range")
+    if inner.kind == "ic":
+        return index_const(add(inner.args[0], by), size)
+    return atom("shift", inner, by, size)
+
+
 def index_const(value: Poly, size: Poly) -> Atom:
     return atom("ic", value, size)
 
@@ -453,6 +465,8 @@ def substitute_index(i: Atom, ix: Mapping[Atom, Atom], env: Env | None = None) -
             return mix([substitute_index(x, ix, env) for x in i.args[0]])
         case "part":
             return part(substitute_index(i.args[0], ix, env), *i.args[1:])
+        case "shift":
+            return shift(substitute_index(i.args[0], ix, env), *i.args[1:])
         case "ix":
             at = tuple(
                 _lam(x, ix, env) if x.kind == "lam" else substitute_index(x, ix, env)
@@ -466,6 +480,8 @@ def substitute_index(i: Atom, ix: Mapping[Atom, Atom], env: Env | None = None) -
 
 def value_of(i: Atom) -> Poly:
     """The index as a real number."""
+    if i.kind == "shift":
+        return add(value_of(i.args[0]), i.args[1])
     return i.args[0] if i.kind == "ic" else of_atom(atom("ixval", i))
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel.normal import KernelError, add, mul, scale, sub, substitute
-from gendsl.prove.kernel.term import ONE, Atom, Poly, atom, const, of_atom, poly
+from gendsl.prove.kernel.term import ONE, ZERO, Atom, Poly, atom, const, of_atom, poly
 
 RELATIONS = ("eq", "ge", "gt", "ne")
 
@@ -230,6 +230,12 @@ def exp_above_tangent(u: Poly) -> Thm:
     return _thm("exp_above_tangent", "ge", sub(n.exp(u), add(u, ONE)), data=(u,))
 
 
+def exp_strictly_above(t: Thm) -> Thm:
+    """From u != 0: exp u - u - 1 > 0."""
+    _need(t.concl.rel == "ne", "needs u != 0")
+    return _thm("exp_strictly_above", "gt", sub(n.exp(t.poly), add(t.poly, ONE)), [t])
+
+
 def log_below_tangent(x: Poly) -> Thm:
     """x - 1 - log x >= 0 (x > 0 is a domain condition)."""
     guard = [prop("gt", x, x.free)] if not n.positive(x) else []
@@ -284,6 +290,14 @@ def at_most_one(a: Atom) -> Thm:
 def index_below(i: Atom) -> Thm:
     """An index is at most its size - 1."""
     return _thm("index_below", "ge", sub(sub(n.size_of(i), ONE), n.value_of(i)))
+
+
+def staircase(i: Atom, j: Atom) -> Thm:
+    """[i >= j] - [i >= j + 1] - [i = j] = 0, for indices of one size."""
+    _need(n.size_of(i) is n.size_of(j), "sizes differ")
+    gap = sub(n.value_of(i), n.value_of(j))
+    p = sub(n.indicator("ge0", gap), n.indicator("ge0", sub(gap, ONE)))
+    return _thm("staircase", "eq", sub(p, n.delta(i, j)), data=(i, j))
 
 
 def selected(i: Atom, j: Atom) -> Thm:
@@ -351,6 +365,27 @@ def same_power(t: Thm, p: Poly, k: Fraction | int) -> Thm:
     return _thm("same_power", "eq", sub(left, right), [t], (p, q, Fraction(k), left, right))
 
 
+def power_of_product(t: Thm, u: Thm, k: Fraction | int) -> Thm:
+    """From p > 0 and q > 0 (or >= 0, for k > 0): (p q)^k - p^k q^k = 0."""
+    rels = {t.concl.rel, u.concl.rel}
+    _need(rels <= {"ge", "gt"} and (k > 0 or rels == {"gt"}), "the signs of the factors")
+    left, right = n.power(mul(t.poly, u.poly), k), mul(n.power(t.poly, k), n.power(u.poly, k))
+    return _thm("power_of_product", "eq", sub(left, right), [t, u], (Fraction(k), left, right))
+
+
+def log_of_product(t: Thm, u: Thm) -> Thm:
+    """From p > 0 and q > 0: log(p q) - log p - log q = 0."""
+    _need({t.concl.rel, u.concl.rel} == {"gt"}, "the signs of the factors")
+    left, right = n.log(mul(t.poly, u.poly)), add(n.log(t.poly), n.log(u.poly))
+    return _thm("log_of_product", "eq", sub(left, right), [t, u], (left, right))
+
+
+def same_exp(t: Thm, p: Poly) -> Thm:
+    """From p - q = 0: exp p - exp q = 0."""
+    _need(t.concl.rel == "eq", "needs p = q")
+    return _thm("same_exp", "eq", sub(n.exp(p), n.exp(sub(p, t.poly))), [t], (p,))
+
+
 def total(t: Thm, i: Atom) -> Thm:
     """The sum over i of a comparison that holds for every i."""
     _need(t.concl.rel in ("eq", "ge", "gt"), "not a comparison that sums")
@@ -382,6 +417,18 @@ def root(bound: Thm, squares: Thm, x: Poly) -> Thm:
     _is(bound, "ge", y)
     _is(squares, "ge", sub(mul(y, y), mul(x, x)))
     return _thm("root", "ge", sub(y, x), [bound, squares], (x,))
+
+
+def induct(base: Thm, step: Thm, rel: str, p: Poly, i: Atom, k: Atom) -> Thm:
+    """From P(0), and P(k + 1) where P(k) is a hypothesis: P(i), for P(i) being `p rel 0`."""
+    size = n.size_of(i)
+    _need(i.kind == k.kind == "i" and sub(size, n.size_of(k)) is ONE, "k is not a step below i")
+    at = (n.index_const(ZERO, size), n.shift(k, ZERO, size), n.shift(k, ONE, size))
+    first, before, after = (prop(rel, substitute(p, {i: x})) for x in at)
+    _need(base.concl == first and step.concl == after, "not the base and the step")
+    rest = step.hyps - {before}
+    _need(not any(k in q.free for q in (p, *(h.poly for h in rest))), "index free in a hypothesis")
+    return _thm("induct", rel, p, [base, step], (p, i, k), hyps=base.hyps | rest)
 
 
 # ---- from a zero to the zeros of its parts -------------------------------------------------

@@ -7,7 +7,7 @@ between equivalent forms, never to decide equality).
 
 Index atoms: ("i", name, size) a variable · ("ic", value, size) a constant · ("ix", name, args,
 size) an opaque index-valued function · ("mix", parts, sizes) row-major · ("part", x, stride, size)
-which is floor(x / stride) mod size.
+which is floor(x / stride) mod size · ("shift", x, by, size) which is x + by.
 Real atoms: ("var", name, indices, sign) with sign "" | "0+" | "+" · ("fn", name, indices, args) an
 opaque function · ("dim", name) a size >= 1 · ("exp" | "log" | "relu" | "P", poly), P being the base
 of a power that is not expanded · ("S", binders, mono) a sum · ("d", i, j) Kronecker's delta ·
