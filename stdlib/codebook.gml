@@ -8,9 +8,11 @@ fn squared_distances(codebook: [K, C], z: [..b, C]) -> [..b, K]:
     cross = contract[C](z, codebook)
     return sum[C](square(z)) - 2 * cross + sum[C](square(codebook))
 
-# The index of a nearest code; the first one on ties.
+# The index of a nearest code; the first one on ties. |z|^2 is the same for every code; with it, the
+# rounding of a large |z|^2 would decide between codes.
 fn nearest(codebook: [K, C], z: [..b, C]) -> [..b] of fin[K]:
-    return argmin[K](squared_distances(codebook, z))
+    cross = contract[C](z, codebook)
+    return argmin[K](sum[C](square(codebook)) - 2 * cross)
 
 # Averages of a codebook by exponential decay: counts and sums of the inputs of each code.
 fn ema(decay: real, old: [..s], new: [..s]) -> [..s]:

@@ -46,8 +46,8 @@ def _nets(sizes: Mapping[str, int]) -> Named:
 
 
 def _nearest(z: Tensor, codes: Tensor) -> Tensor:
-    distance = z.square().sum(-1, keepdim=True) - 2 * z @ codes.T + codes.square().sum(1)
-    return distance.argmin(-1)
+    # |z|^2 is the same for every code.
+    return (codes.square().sum(1) - 2 * z @ codes.T).argmin(-1)
 
 
 def vq_vae(sizes: Mapping[str, int], beta: float = 0.25) -> Peer:
