@@ -76,7 +76,10 @@ def _write(plan: Plan, context: Context, carries: bool) -> Writer:
         used = _used(plan, carries)
         for buffer in plan.inputs:
             if buffer.name in used:
-                writer.line(f"{buffer.name} = {_input(buffer)}", [buffer.node])
+                text = _input(buffer)
+                if buffer.node in context.converted:
+                    text = f"channels_last({text})"
+                writer.line(f"{buffer.name} = {text}", [buffer.node])
         if used.intersection(buffer.name for buffer in plan.inputs):
             writer.line()
         for call in plan.calls:
@@ -206,6 +209,9 @@ def _loop(writer: Writer, context: Context, express: Expressions, call: LoopCall
     ]
     writer.line()
     with writer.block(f"def _iterate_{first}({', '.join(formals)}):"):
+        for leaf, formal in zip(leaves, formals, strict=True):
+            if leaf in inner.converted:
+                writer.line(f"{formal} = channels_last({formal})", [leaf])
         for part in body.calls:
             _call(writer, inner, part)
         inside = Expressions(inner, (), KERNELS)
@@ -255,7 +261,8 @@ def _finish(writer: Writer, context: Context, carries: bool) -> None:
             text += ".clone()"
         if stored:
             shared.add(base)
-        if stored:
+            if node.type.rank == 4:
+                text += ".contiguous()"  # as it is after loading a checkpoint
             writer.line(f'{CONTAINERS[kind]}["{key}"] = {text}', [node])
         else:
             returned.append(f'"{name}": {text}')

@@ -12,9 +12,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from backends.common.text import unbracketed
 from backends.torch_cpu.contraction import contraction, is_product
+from backends.torch_cpu.layout import images_to_convert
 from gendsl.ir.graph import Node
 from gendsl.ir.op import Absent, Composite, Inline, Kernel
 from gendsl.ir.plan import Plan
@@ -51,6 +53,11 @@ class Context:
 
     plan: Plan
     constants: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def converted(self) -> frozenset[Node]:
+        """The values that are brought into channels_last order where they are made."""
+        return images_to_convert(self.plan)
 
     def size(self, dim: Dim) -> int:
         return dim.size(self.plan.sizes)
@@ -177,7 +184,10 @@ class Expressions:
             case Kernel("to_real" | "power" | "index_affine"):
                 return self._pointwise(node, "")
             case Kernel(name):
-                return Value(self._kernels[name](self, node))
+                text = self._kernels[name](self, node)
+                if node in self.context.converted:
+                    text = f"channels_last({unbracketed(text)})"
+                return Value(text)
             case Absent(reason):
                 raise AssertionError(f"{node.op.name} is absent on {TARGET_NAME}: {reason}")
             case Composite():

@@ -25,7 +25,7 @@ RESERVED = frozenset(
     (
         *("p", "slot", "state", "ema", "data", "hyper", "number", "draw", "num", "REAL", "torch"),
         *("tl", "triton", "float", "int", "range", "max", "min", "not", "step", "function"),
-        *("dense", "gather", "scatter_add", "scatter_slice", "relu_slope"),
+        *("channels_last", "dense", "gather", "scatter_add", "scatter_slice", "relu_slope"),
         *("conv_transpose2d", "conv2d_weight_grad", "sgd_", "adam_", "adamw_"),
         *keyword.kwlist,
     )
