@@ -57,17 +57,26 @@ def _lines(found: Sequence[ClaimResult], version: str) -> list[str]:
     accepted = sum(r.state == "accepted" for r in found)
     lines = [f"coq      {accepted} of {len(found)} proved claims accepted by coqc {version}"]
     for r in found:
-        if r.state != "accepted":
+        if r.state == "accepted":
+            lines += [f"         accepted: {r.claim}, as", *shown(r.statement)]
+        else:
             lines.append(f"         {r.state}: {r.claim}: {r.reason}")
     return lines
+
+
+def shown(statement: str) -> list[str]:
+    """What Coq was asked, indented: the reader judges whether that is the claim."""
+    return [f"           {line.strip()}" for line in statement.splitlines()[1:]]
 
 
 def write_exports(folder: Path, analysis: Analysis, settled: Settled) -> None:
     """`NAME.v` and `NAME.lean` beside the certificates."""
     made = _exports(analysis, settled)
-    theorems = [t for _, e in made for t in e.theorems]
+    groups = [e.theorems for _, e in made if e.theorems]
     stem = _stem(analysis)
-    if theorems:
-        write_text(folder / f"{stem}.v", runner.script(theorems))
+    if groups:
+        write_text(folder / f"{stem}.v", runner.script(groups))
         write_text(folder / f"{runner.LIBRARY}.v", runner.library_source().read_text("utf-8"))
-        write_text(folder / f"{stem}.lean", lean_text(t.lean for t in theorems if t.lean))
+        write_text(
+            folder / f"{stem}.lean", lean_text(t.lean for group in groups for t in group if t.lean)
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from gendsl.diagnostics.model import Sink
 from gendsl.driver import analyse
 from gendsl.prove.coq import runner
 from gendsl.prove.coq.claims import exports, results
-from gendsl.prove.coq.export import Export, Theorem
+from gendsl.prove.coq.export import Export
+from gendsl.prove.coq.header import Theorem
 
 Made = list[tuple[Claim, Export]]
 STANDARD_OUTPUT = """\
@@ -24,7 +26,6 @@ ClassicalDedekindReals.sig_not_dec : forall P : Prop, {~ ~ P} + {~ P}
 FunctionalExtensionality.functional_extensionality_dep
   : forall (A : Type) (B : A -> Type) (f g : forall x : A, B x),
     (forall x : A, f x = g x) -> f = g
-Closed under the global context
 """
 
 
@@ -79,20 +80,37 @@ def test_coq_rejects_altered_statements(coqc: str, gaussian: Made) -> None:
         name = f"{right.name}_{k}"
         text = right.text.replace(right.statement, statement).replace(right.name, name)
         wrong.append(Theorem(name, statement, text))
-    judged = runner.judge(coqc, [right, *wrong])
+    judged = runner.judge(coqc, [[right], *([x] for x in wrong)])
     assert [j.accepted for j in judged] == [True, False, False]
+
+
+def test_coq_rejects_a_claim_with_a_case_missing(root: Path, coqc: str) -> None:
+    """The statement is the claim's, not a list of what the prover took it apart into."""
+    rows: list[tuple[Any, Any]] = []
+    path = root / "stdlib" / "gaussian.gml"
+    found = analyse(str(path), Sink(), keep=lambda *row: rows.append(row))
+    assert found.graph is not None and found.interface is not None
+    claim, outcome = next(row for row in rows if row[0].name == "kl_zero_iff_standard")
+    assert len(outcome.proofs) == 3  # two ends of one way, and the other way
+    states = []
+    for kept in (outcome.proofs, outcome.proofs[1:], outcome.proofs[:2]):
+        less = [(claim, replace(outcome, proofs=kept))]
+        made = exports(less, found.graph, found.interface, "less")
+        states += [r.state for r in results(coqc, made)]
+    assert states == ["accepted", "rejected", "rejected"]
 
 
 def test_foreign_axioms_are_not_accepted(coqc: str) -> None:
     text = "Axiom wish : 1 = 0.\nTheorem cheat : 1 = 0.\nProof.\nexact wish.\nQed.\n"
-    (judged,) = runner.judge(coqc, [Theorem("cheat", "", text)])
+    (judged,) = runner.judge(coqc, [[Theorem("cheat", "", text)]])
     assert not judged.accepted and "wish" in judged.reason
 
 
 def test_lists_of_axioms_are_read() -> None:
-    first, second = runner.assumptions(STANDARD_OUTPUT)
-    assert first <= runner.AXIOMS and len(first) == 2
-    assert second == frozenset()
+    found = runner.assumptions(STANDARD_OUTPUT)
+    assert found is not None and found <= runner.AXIOMS and len(found) == 2
+    assert runner.assumptions("Closed under the global context\n") == frozenset()
+    assert runner.assumptions("") is None
 
 
 def test_the_library_holds_no_axiom(root: Path) -> None:

@@ -28,7 +28,7 @@ class ClaimResult:
     kind: str
     state: str
     reason: str = ""
-    statements: tuple[str, ...] = ()
+    statement: str = ""  # as Coq reads it
     axioms: tuple[str, ...] = ()  # what `Print Assumptions` listed
 
 
@@ -69,15 +69,15 @@ def exports(
 
 def results(coqc: str, made: Sequence[tuple[c.Claim, Export]]) -> list[ClaimResult]:
     """What Coq says about exported claims."""
-    theorems = [t for _, e in made for t in e.theorems]
-    judged = {j.name: j for j in runner.judge(coqc, theorems)} if theorems else {}
+    groups = [e.theorems for _, e in made if e.theorems]
+    judged = {j.name: j for j in runner.judge(coqc, groups)} if groups else {}
     found = []
     for claim, e in made:
-        statements = tuple(t.statement for t in e.theorems)
-        own = [judged[t.name] for t in e.theorems]
-        wrong = next((j.reason for j in own if not j.accepted), "")
-        state = "not exported" if e.reason else "rejected" if wrong else "accepted"
-        axioms = tuple(sorted(frozenset[str]().union(*(j.axioms for j in own))))
-        reason = e.reason or wrong
-        found.append(ClaimResult(e.claim, kind_of(claim), state, reason, statements, axioms))
+        if not e.theorems:
+            found.append(ClaimResult(e.claim, kind_of(claim), "not exported", e.reason))
+            continue
+        j = judged[e.theorems[-1].name]
+        state = "accepted" if j.accepted else "rejected"
+        statement, axioms = e.theorems[-1].statement, tuple(sorted(j.axioms))
+        found.append(ClaimResult(e.claim, kind_of(claim), state, j.reason, statement, axioms))
     return found

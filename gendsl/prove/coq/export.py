@@ -12,16 +12,14 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 from gendsl.core import claim as c
-from gendsl.ir.graph import Builder, Node, reachable
+from gendsl.ir.graph import Node, reachable
 from gendsl.ops import arithmetic as ar
 from gendsl.ops import broadcast as br
 from gendsl.ops import unary as un
-from gendsl.ops.leaf import Draw
 from gendsl.prove import export_lean as lean
 from gendsl.prove.case import Outcome
 from gendsl.prove.coq.expr import (
@@ -29,34 +27,36 @@ from gendsl.prove.coq.expr import (
     E,
     Names,
     NotExported,
-    Num,
     Sub,
     index_name,
     renamed,
+)
+from gendsl.prove.coq.header import (
+    Part,
+    Row,
+    Theorem,
+    binders,
+    compared,
+    coq_names,
+    least_sizes,
+    limits,
+    names_in,
+    written,
 )
 from gendsl.prove.coq.normalise import Writer
 from gendsl.prove.coq.replay import Replay, arrows, comparison, fresh_names
 from gendsl.prove.coq.rules_logic import RULES as LOGIC
 from gendsl.prove.coq.rules_terms import RULES as TERMS
 from gendsl.prove.coq.statement import Source
+from gendsl.prove.coq.whole import whole
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel.normal import KernelError
 from gendsl.prove.kernel.rules import Prop, Thm, prop
-from gendsl.prove.kernel.term import ONE, ZERO, Atom, Poly, atom, of_atom
+from gendsl.prove.kernel.term import ONE, ZERO, Atom, Poly
 from gendsl.prove.props import Comparison
 from gendsl.prove.sequent import Proof, Setting, visible
 from gendsl.prove.terms import indices, size
-from gendsl.shape.tensor_type import Bool, Fin, Range
-
-
-@dataclass(frozen=True)
-class Theorem:
-    """`text` is the Coq theorem with its proof; `statement` its statement alone."""
-
-    name: str
-    statement: str
-    text: str
-    lean: str = ""  # the same in Lean 4, "" where it has no text; never compiled
+from gendsl.shape.tensor_type import Bool, Fin
 
 
 @dataclass(frozen=True)
@@ -73,33 +73,25 @@ def export(claim: c.Claim, outcome: Outcome, setting: Setting, stem: str) -> Exp
     name = f"{claim.subject}.{claim.name}" if claim.subject else claim.name
     if not outcome.proofs:
         return Export(name, reason=f"proved without sequents ({type(claim.body).__name__})")
-    made = []
-    for k, p in enumerate(outcome.proofs):
-        own = re.sub(r"\W", "_", f"{stem}_{name}") + (
-            f"_{k + 1}" if len(outcome.proofs) > 1 else ""
-        )
-        try:
-            made.append(_theorem(p, setting, own))
-        except (NotExported, KernelError, RecursionError) as problem:
-            return Export(name, reason=str(problem) or type(problem).__name__)
-    return Export(name, tuple(made))
+    own = re.sub(r"\W", "_", f"{stem}_{name}")
+    try:
+        parts = [_theorem(p, setting, f"{own}_{k}") for k, p in enumerate(outcome.proofs, 1)]
+        last = whole(claim, [x for _, x in parts], setting, own)
+    except (NotExported, KernelError, RecursionError) as problem:
+        return Export(name, reason=str(problem) or type(problem).__name__)
+    return Export(name, (*(t for t, _ in parts), last))
 
 
-# What statements and proofs call by name: no variable is called so.
-RESERVED = frozenset(
-    "exp ln sqrt sin cos tanh relu ge0 eq0 Rmax Rmin Rabs rsum delta argmin argmax lin linsum fst "
-    "snd fold_right INR PI R nat forall exists fun let in if then else match with end as at for "
-    "fix return using where Prop Set Type".split()
-)
 PARTIAL = (ar.Div, ar.Reciprocal, ar.Power, un.Log, un.Log1p, un.Sqrt, un.Rsqrt)
 
 
-def _theorem(p: Proof, setting: Setting, name: str) -> Theorem:
+def _theorem(p: Proof, setting: Setting, name: str) -> tuple[Theorem, Part]:
     """With as much of the graph shown as possible: nodes that the proof does not open are variables
     only where they cannot be printed (the theorem is then for all values of them)."""
     for depth in ("opened", "shown"):
         try:
-            return _Exporter(p, setting, name, depth).theorem()
+            made = Exporter(p, setting, name, depth)
+            return made.theorem(), made.part()
         except NotExported:
             if depth == "shown":
                 raise
@@ -135,9 +127,10 @@ class _Fact:
     tree: E  # the left side minus the right side, at the axes `at`
     at: tuple[Atom, ...]
     rel: str
+    key: tuple[object, ...]
 
 
-class _Exporter:
+class Exporter:
     """`depth`: "opened" has variables where the theorem has them, "shown" also for nodes that the
     proof did not open."""
 
@@ -158,7 +151,9 @@ class _Exporter:
             self.givens.append((q, at, self._sides(q, at)))
         self.thms = [proof.theorem, *proof.conditions]
         self.inner = self._variables()
-        self.names = Names(self._coq_names(setting.build))
+        own = sorted({*self.source.arity, *self.inner})
+        taken = {f"d{d}" for d in names_in(self._sizes())}
+        self.names = Names(coq_names(setting.build, own, self.source.nodes, taken))
         self.names.atoms.update(self._atoms())
 
     # ---- variables ------------------------------------------------------------------------
@@ -197,25 +192,6 @@ class _Exporter:
                 stack += list(x.args)
                 if x.kind == "var":
                     found[x.args[0]] = (len(x.args[1]), x.args[2])
-        return found
-
-    def _coq_names(self, build: Builder) -> dict[str, str]:
-        """A Coq name for each variable: the name in the program where there is one."""
-        taken: set[str] = {*RESERVED, *(f"d{d}" for d in self._names_in(self._sizes()))}
-        found: dict[str, str] = {}
-        nodes = {**self.source.nodes}
-        for x in sorted([*self.source.arity, *(v for v in self.inner)]):
-            if x in found:
-                continue
-            node = nodes.get(x)
-            base = build.names.get(node) if node is not None else None
-            base = base or x.rpartition(":")[2].rpartition(".")[2]
-            text = re.sub(r"\W", "_", base.replace("'", "_next").replace("%", "x"))
-            text = f"v_{text}" if not text[:1].isalpha() or text in taken else text
-            while text in taken or re.fullmatch(r"[a-zA-Z]\d*|H.*|h_\d+", text):
-                text += "_"
-            taken.add(text)
-            found[x] = text
         return found
 
     def _atoms(self) -> dict[str, tuple[str, str]]:
@@ -257,10 +233,18 @@ class _Exporter:
         del root
         self._close()
         body, goal = "\n".join(w.lines), self._goal_text()
-        statement = f"Theorem {self.name} :\n  {self._header(facts)}{goal}."
-        intros = f"  intros {' '.join(self._introduced(facts))}.\n"
+        rows = [*binders(w, self.source, self._dims(), self._arguments())]
+        rows += [Row(f.key, (f.name,), f"({f.name} : {f.text})") for f in facts]
+        statement = written(self.name, rows, goal)
+        intros = f"  intros {' '.join(x for row in rows for x in row.args)}.\n"
+        self.rows = tuple(rows)
         text = f"{statement}\nProof.\n{intros}{body}\nQed.\n"
         return Theorem(self.name, statement, text, self._lean(facts))
+
+    def part(self) -> Part:
+        """What the theorem of the claim needs of this one."""
+        roots, dims = tuple(self.proof.sequent.nodes), frozenset(self._dims())
+        return Part(self.name, self.rows, self.source, roots, dims, tuple(self._arguments()))
 
     def _lean(self, facts: Sequence[_Fact]) -> str:
         """The statement in Lean."""
@@ -282,58 +266,26 @@ class _Exporter:
         except NotExported:
             return ""
 
-    def _ranges(self) -> Iterable[tuple[str, Node, Range]]:
-        for name, node in self.source.nodes.items():
-            key = name.rstrip("'")
-            found = self.setting.ranges.get(key)
-            if found is not None and name in self._leaves:
-                yield name, node, found
-            elif isinstance(node.op, Draw) and node.op.dist == "uniform" and name in self._leaves:
-                yield name, node, Range(Fraction(0), Fraction(1))
-
-    @property
-    def _leaves(self) -> set[str]:
-        return {x for x in self.source.nodes if not x.startswith("%")}
-
     def _facts(self) -> list[_Fact]:
+        """What the theorem supposes: what is declared, then what the claim supposes."""
         found = []
+        for x in limits(self.writer, self.source, self.setting):
+            value = self.proof.reader.real(self.source.nodes[str(x.key[1])], x.at)
+            end = n.scale(ONE, x.end)
+            gap = n.sub(value, end) if x.key[0] == "lo" else n.sub(end, value)
+            found.append(_Fact(x.name, x.text, prop("ge", gap, x.at), x.tree, x.at, x.rel, x.key))
+        for x in least_sizes(self.writer, self.setting, self._dims()):
+            assert isinstance(x.tree, Canon)
+            own = prop("ge", x.tree.poly)
+            found.append(_Fact(x.name, x.text, own, x.tree, (), x.rel, x.key))
         for k, (q, at, (left, right)) in enumerate(self.givens):
+            text = self.writer.quantified(at) + compared(self.writer, q.rel, left, right)
             p = q.prop(self.proof.reader)
-            text = self.writer.quantified(at) + self._comparison(q.rel, left, right)
-            found.append(_Fact(f"G{k}", text, p, Sub(left, right), at, q.relation))
-        for name, node, r in self._ranges():
-            at = indices(node.type.shape)
-            v = self.source.real(node, at)
-            for side, end in (("lo", r.low), ("hi", r.high)):
-                if end is not None:
-                    found.append(self._range_fact(name, v, at, side, end, node))
-        for name, least in self.setting.at_least.items():
-            gap = n.sub(of_atom(atom("dim", name)), size(least))
-            if not n.nonnegative(gap) and name in self._dims():
-                text = f"({self.names.nat(size(least))} <= {self.names.dim(name)})%nat"
-                found.append(_Fact(f"M{name}", text, prop("ge", gap), Canon(gap), (), "nat"))
+            found.append(_Fact(f"G{k}", text, p, Sub(left, right), at, q.relation, ("given", k)))
         return found
 
     def _nodes(self) -> list[Node]:
         return reachable(self.proof.sequent.nodes)
-
-    def _range_fact(
-        self, name: str, v: E, at: tuple[Atom, ...], side: str, end: Fraction, node: Node
-    ) -> _Fact:
-        low, high = (v, Num(end)) if side == "lo" else (Num(end), v)
-        strict = isinstance(node.op, Draw)
-        rel = "gt" if strict else "ge"
-        text = self.writer.quantified(at) + self._comparison(rel, low, high)
-        p = self.proof.reader.real(node, at)
-        gap = n.sub(p, n.scale(ONE, end)) if side == "lo" else n.sub(n.scale(ONE, end), p)
-        own = f"R{side}_{self.names.variable(name)}"
-        return _Fact(own, text, prop("ge", gap, at), Sub(low, high), at, rel)
-
-    def _comparison(self, rel: str, left: E, right: E) -> str:
-        a, b = self.writer.t(left), self.writer.t(right)
-        return {"eq": f"{a} = {b}", "ge": f"{b} <= {a}", "gt": f"{b} < {a}", "ne": f"{a} <> {b}"}[
-            rel
-        ]
 
     def _signs(self) -> None:
         """What a declared sign of a variable says, from the premises."""
@@ -447,11 +399,7 @@ class _Exporter:
 
     def _dims(self) -> list[str]:
         """The names of sizes that occur in the proof."""
-        return sorted(self._names_in([*self.names.composite, *self._sizes()]))
-
-    @staticmethod
-    def _names_in(sizes: Iterable[Poly]) -> set[str]:
-        return {a.args[0] for x in sizes for m in x.terms for a, _ in m if a.kind == "dim"}
+        return sorted(names_in([*self.names.composite, *self._sizes()]))
 
     def _sizes(self) -> list[Poly]:
         sizes = [x for x in self.seen if isinstance(x, Poly)]
@@ -462,26 +410,6 @@ class _Exporter:
             sizes += [size(d) for d in x.type.shape]
         return sizes
 
-    def _header(self, facts: Sequence[_Fact]) -> str:
-        lines = []
-        for name in self._dims():
-            d = self.names.dim(name)
-            lines.append(f"({d} : nat) (H{d} : (0 < {d})%nat)")
-        for p, s in self.names.composite.items():
-            own = self.writer.t(Canon(p))
-            lines.append(f"({s} : nat) (H{s} : INR {s} = {own}) (P{s} : (0 < {s})%nat)")
-        for name, (count, kind) in sorted(self.source.arity.items()):
-            target = "nat" if kind == "index" else "R"
-            text = " -> ".join(["nat"] * count + [target])
-            lines.append(f"({self.names.variable(name)} : {text})")
-            if kind != "real":
-                lines.append(self._kind_fact(name, kind))
-        for i in self._arguments():
-            own = index_name(i)
-            lines.append(f"({own} : nat) (H{own} : {self.writer.bound(i)})")
-        lines += [f"({f.name} : {f.text})" for f in facts]
-        return "forall " + "\n    ".join(lines) + ",\n  " if lines else ""
-
     def _arguments(self) -> list[Atom]:
         """Universally bound indices (`for all j in fin[K]`) that occur."""
         found = [x for x in self.seen if isinstance(x, Atom) and x.kind == "i"]
@@ -489,38 +417,9 @@ class _Exporter:
             (x for x in found if str(x.args[0]).startswith("arg:")), key=lambda x: x.serial
         )
 
-    def _kind_fact(self, name: str, kind: str) -> str:
-        node = self.source.nodes[name]
-        count = self.source.arity[name][0]
-        at = indices(node.type.shape)
-        if len(at) != count:
-            raise NotExported("an index with loop indices")
-        v, w = self.names.variable(name), self.writer
-        own = f"({v} {' '.join(index_name(i) for i in at)})" if at else v
-        if kind == "bool":
-            text = f"{own} = 0 \\/ {own} = 1"
-        else:
-            assert isinstance(node.type.elem, Fin)
-            text = f"({own} < {self.names.nat(size(node.type.elem.bound))})%nat"
-        return f"(B_{v} : {w.quantified(at)}{text})"
-
-    def _introduced(self, facts: Sequence[_Fact]) -> list[str]:
-        found = []
-        for name in self._dims():
-            d = self.names.dim(name)
-            found += [d, f"H{d}"]
-        for s in self.names.composite.values():
-            found += [s, f"H{s}", f"P{s}"]
-        for name, (_, kind) in sorted(self.source.arity.items()):
-            v = self.names.variable(name)
-            found += [v] if kind == "real" else [v, f"B_{v}"]
-        for i in self._arguments():
-            found += [index_name(i), f"H{index_name(i)}"]
-        return found + [f.name for f in facts]
-
     def _goal_text(self) -> str:
         w = self.writer
-        return w.quantified(self.at) + self._comparison(self.goal.rel, *self.sides)
+        return w.quantified(self.at) + compared(w, self.goal.rel, *self.sides)
 
 
 __all__ = ["Export", "Mapping", "Theorem", "arrows", "export"]

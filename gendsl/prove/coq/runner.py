@@ -12,14 +12,14 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from gendsl import resources
 from gendsl.diagnostics.model import fail
-from gendsl.prove.coq.export import Theorem
+from gendsl.prove.coq.header import Theorem
 
 LIBRARY = "GendslLib"
 HEAD = f"""\
@@ -29,7 +29,7 @@ Import ListNotations.
 Open Scope R_scope.
 
 """
-CHUNK = 25  # theorems in one file
+CHUNK = 12  # claims in one file
 SECONDS = 120.0  # for one file
 # The axioms of Coq's classical real numbers and of functions.
 AXIOMS = frozenset(
@@ -49,7 +49,8 @@ HOW_TO_GET = (
 
 @dataclass(frozen=True)
 class Judgement:
-    """`reason` is empty for an accepted theorem, which rests on `axioms`."""
+    """Of a group of theorems: `reason` is empty when all are accepted; with the others of their
+    file they rest on `axioms`."""
 
     name: str
     reason: str = ""
@@ -74,21 +75,24 @@ def library_source() -> Path:
     return resources.data("stdlib") / "coq" / f"{LIBRARY}.v"
 
 
-def script(theorems: Iterable[Theorem]) -> str:
-    """A file that Coq can be run on beside the library."""
-    parts = [f"{t.text}Print Assumptions {t.name}.\n" for t in theorems]
-    return HEAD + "\n".join(parts)
+def script(groups: Sequence[Sequence[Theorem]]) -> str:
+    """A file that Coq can be run on beside the library. The axioms below all claims are listed at
+    once: the list takes Coq longer than most proofs."""
+    parts = [t.text for group in groups for t in group]
+    names = ", ".join(group[-1].name for group in groups)
+    end = f"Definition all_claims := ({names}).\nPrint Assumptions all_claims.\n"
+    return HEAD + "\n".join([*parts, end])
 
 
-def judge(coqc: str, theorems: Sequence[Theorem]) -> list[Judgement]:
-    """Every theorem, in order."""
+def judge(coqc: str, groups: Sequence[Sequence[Theorem]]) -> list[Judgement]:
+    """Every group of theorems (those of one claim: the last may use the others), in order."""
     with tempfile.TemporaryDirectory(prefix="gendsl-coq-") as place:
         folder = Path(place)
         shutil.copy(library_source(), folder)
         made = _compile(coqc, folder, f"{LIBRARY}.v")
         if made.returncode != 0:
             raise fail("E0672", f"{LIBRARY}.v does not compile: {_message(made.stderr)}")
-        chunks = [theorems[k : k + CHUNK] for k in range(0, len(theorems), CHUNK)]
+        chunks = [groups[k : k + CHUNK] for k in range(0, len(groups), CHUNK)]
         with ThreadPoolExecutor(max(1, min(4, os.cpu_count() or 1))) as pool:
             rows = pool.map(
                 lambda k: _chunk(coqc, folder, f"Chunk{k}", chunks[k]), range(len(chunks))
@@ -96,35 +100,34 @@ def judge(coqc: str, theorems: Sequence[Theorem]) -> list[Judgement]:
             return [j for row in rows for j in row]
 
 
-def _chunk(coqc: str, folder: Path, name: str, theorems: Sequence[Theorem]) -> list[Judgement]:
-    """All at once; if that fails, each on its own."""
+def _chunk(
+    coqc: str, folder: Path, name: str, groups: Sequence[Sequence[Theorem]]
+) -> list[Judgement]:
+    """All at once; if that fails, each group on its own."""
     path = folder / f"{name}.v"
-    path.write_text(script(theorems), encoding="utf-8")
+    path.write_text(script(groups), encoding="utf-8")
     done = _compile(coqc, folder, path.name)
-    if done.returncode == 0:
-        axioms = assumptions(done.stdout)
-        if len(axioms) == len(theorems):
-            return [_by_axioms(t, a) for t, a in zip(theorems, axioms, strict=True)]
-    if len(theorems) == 1:
-        return [Judgement(theorems[0].name, _message(done.stderr) or "no list of its axioms")]
-    singles = [_chunk(coqc, folder, f"{name}_{k}", [t]) for k, t in enumerate(theorems)]
+    axioms = assumptions(done.stdout) if done.returncode == 0 else None
+    if axioms is not None and axioms <= AXIOMS:
+        return [Judgement(group[-1].name, "", axioms) for group in groups]
+    if len(groups) == 1:
+        reason = _message(done.stderr) or "no list of its axioms"
+        if axioms is not None:
+            reason = f"it rests on {', '.join(sorted(axioms - AXIOMS))}"
+        return [Judgement(groups[0][-1].name, reason)]
+    singles = [_chunk(coqc, folder, f"{name}_{k}", [x]) for k, x in enumerate(groups)]
     return [j for row in singles for j in row]
 
 
-def _by_axioms(t: Theorem, axioms: frozenset[str]) -> Judgement:
-    foreign = sorted(axioms - AXIOMS)
-    return Judgement(t.name, f"it rests on {', '.join(foreign)}" if foreign else "", axioms)
-
-
-def assumptions(output: str) -> list[frozenset[str]]:
-    """The axioms of each theorem, from what `Print Assumptions` printed."""
-    found: list[set[str]] = []
+def assumptions(output: str) -> frozenset[str] | None:
+    """The axioms that `Print Assumptions` printed, None if it printed no list."""
+    found: set[str] | None = None
     for line in output.splitlines():
         if line.startswith(("Axioms:", "Closed under the global context")):
-            found.append(set())
-        elif found and (name := re.match(r"([\w.]+)(?= |$)(?: *:|$)", line)):
-            found[-1].add(name[1])
-    return [frozenset(x) for x in found]
+            found = found or set()
+        elif found is not None and (name := re.match(r"([\w.]+)(?= |$)(?: *:|$)", line)):
+            found.add(name[1])
+    return None if found is None else frozenset(found)
 
 
 def _compile(coqc: str, folder: Path, name: str) -> subprocess.CompletedProcess[str]:

@@ -58,6 +58,7 @@ class Source:
     stands: Mapping[Node, str]
     arity: dict[str, tuple[int, str]] = field(default_factory=dict)
     nodes: dict[str, Node] = field(default_factory=dict)
+    arguments: dict[Atom, None] = field(default_factory=dict)  # universally bound indices
 
     def real(self, node: Node, at: At) -> E:
         if node in self.stands:
@@ -181,7 +182,9 @@ class Source:
             case lf.Input() | lf.Draw():
                 extra = tuple(self.index(i, ()) for i in args)
                 if isinstance(op, lf.Input) and op.kind == "argument" and not at:
-                    return atom("i", f"arg:{op.key}", bound)
+                    found = atom("i", f"arg:{op.key}", bound)
+                    self.arguments[found] = None
+                    return found
                 name = leaf_name(node)
                 self._variable(name, node, (*at, *extra), "index")
                 return atom("ix", name, (*at, *extra), bound)
