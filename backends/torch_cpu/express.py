@@ -20,13 +20,23 @@ from backends.torch_cpu.layout import images_to_convert
 from gendsl.ir.graph import Node
 from gendsl.ir.op import Absent, Composite, Inline, Kernel
 from gendsl.ir.plan import Plan
-from gendsl.ops.arithmetic import Add, Div, Maximum, Minimum, Power, StopGrad, StraightThrough
+from gendsl.ops.arithmetic import (
+    Add,
+    Div,
+    Maximum,
+    Minimum,
+    Mul,
+    Power,
+    StopGrad,
+    StraightThrough,
+)
 from gendsl.ops.broadcast import Broadcast
-from gendsl.ops.compare import Less, ToReal, Where, Widen
+from gendsl.ops.compare import Less, LessEqual, ToReal, Where, Widen
 from gendsl.ops.contract import Contract
 from gendsl.ops.conv import Conv2d, ConvTranspose2d
 from gendsl.ops.leaf import Const, Index, SizeValue, Truth
 from gendsl.ops.select import IndexAffine
+from gendsl.ops.slope import GeluSlope, SiluSlope
 from gendsl.ops.symbolic import Pi
 from gendsl.ops.unary import Relu
 from gendsl.shape.dim import Dim
@@ -197,10 +207,9 @@ class Expressions:
         product = self._layer(node)
         if product is not None:
             return Value(product)
-        if isinstance(node.op, Where):
-            slope = self._relu_slope(node)
-            if slope is not None:
-                return Value(slope)
+        slope = self._slope(node)
+        if slope is not None:
+            return Value(slope)
         values = [self.value(source) for source in node.inputs]
         if all(v.number for v in values):
             return Value(self._number(node, [v.text for v in values]), number=True)
@@ -293,17 +302,48 @@ class Expressions:
         """The operand of a broadcast."""
         return unbracketed(self.whole(bias.inputs[0]))
 
-    def _relu_slope(self, node: Node) -> str | None:
-        """`where(0 < y, g, 0)` as torch's own adjoint of relu, which is many times faster."""
-        condition, slope, zero = node.inputs
-        if not self._written(condition) or not isinstance(condition.op, Less):
+    def _slope(self, node: Node) -> str | None:
+        """An adjoint of a unit as one call: torch's own, which is many times faster than the
+        formula (where branches on every entry)."""
+        match node.op:
+            case Mul():
+                return self._smooth_slope(node)
+            case Where():
+                return self._gate(node)
+            case _:
+                return None
+
+    def _smooth_slope(self, node: Node) -> str | None:
+        """g times the derivative of a smooth unit."""
+        for slope, g in (node.inputs, node.inputs[::-1]):
+            if isinstance(slope.op, (SiluSlope, GeluSlope)) and self._written(slope):
+                x, g_text = self.whole(slope.inputs[0]), self.whole(g)
+                return f"{slope.op.name}({unbracketed(x)}, {unbracketed(g_text)})"
+        return None
+
+    def _gate(self, node: Node) -> str | None:
+        """`where(0 < x, g, 0)` and `where(0 < x, g, k * g)`, and so with <=."""
+        condition, g, low = node.inputs
+        if not self._written(condition) or not isinstance(condition.op, (Less, LessEqual)):
             return None
-        low, zero_value = self.value(condition.inputs[0]), self.value(zero)
-        y = condition.inputs[1]
-        numbers = low.number and zero_value.number and not self.value(y).number
-        if not numbers or _as_float(low.text) != 0 or _as_float(zero_value.text) != 0:
+        if not self._is_zero(condition.inputs[0]) or self.value(condition.inputs[1]).number:
             return None
-        return f"relu_slope({unbracketed(self.whole(y))}, {unbracketed(self.whole(slope))})"
+        operands = f"{self._text(condition.inputs[1])}, {self._text(g)}"
+        at_zero = "_at_0" if isinstance(condition.op, LessEqual) else ""
+        if self._is_zero(low):
+            return f"relu_slope{at_zero}({operands})"
+        if isinstance(low.op, Mul) and self._written(low) and low.inputs[1] is g:
+            scale = self.value(low.inputs[0])
+            if scale.number and (number := _as_float(scale.text)) is not None and number > 0:
+                return f"leaky_slope{at_zero}({operands}, {unbracketed(scale.text)})"
+        return None
+
+    def _text(self, node: Node) -> str:
+        return unbracketed(self.whole(node))
+
+    def _is_zero(self, node: Node) -> bool:
+        value = self.value(node)
+        return value.number and _as_float(value.text) == 0
 
 
 # ---- parts -------------------------------------------------------------------------------
@@ -313,7 +353,10 @@ def _tied(reader: Node, node: Node) -> bool:
     """Whether `reader` may be written as one call together with `node`."""
     match reader.op, node.op:
         case (
-            (Add(), Contract() | Conv2d() | ConvTranspose2d()) | (Relu(), Add()) | (Where(), Less())
+            (Add(), Contract() | Conv2d() | ConvTranspose2d())
+            | (Relu(), Add())
+            | (Where(), Less() | LessEqual() | Mul())
+            | (Mul(), SiluSlope() | GeluSlope())
         ):
             return True
         case _:

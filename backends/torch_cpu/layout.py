@@ -2,8 +2,8 @@
 
 In: a plan. Out: the values that have to be brought into that order where they are made. Torch's
 convolutions are up to 1.8 times faster on such images (oneDNN, AMD Zen 5), and their results have
-the order of their operands, as pointwise results have; so it is enough to convert what enters: data,
-draws, and what was moved or reshaped. Weights stay as they are: oneDNN reorders them anyway.
+the order of their operands, as pointwise results have; so it is enough to convert what enters:
+data, draws, and what was moved or reshaped. Weights stay as they are: oneDNN reorders them anyway.
 """
 
 from __future__ import annotations

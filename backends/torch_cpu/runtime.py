@@ -67,7 +67,6 @@ def channels_last(images: Tensor) -> Tensor:
     return images.contiguous(memory_format=torch.channels_last)
 
 
-
 def _backward(
     g: Tensor, x: Tensor, w: Tensor, stride: int, wanted: tuple[bool, bool, bool]
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -120,7 +119,7 @@ def conv_transpose2d(
 
 
 def _keeps_size(shape: Sequence[int], stride: int, pads: Pads) -> bool:
-    """Whether a window is odd and centred: then images may change places in the weight's adjoint."""
+    """Whether a window is odd and centred: images may change places in the weight's adjoint."""
     height, width = shape[2] // 2, shape[3] // 2
     odd = shape[2] % 2 == shape[3] % 2 == 1
     return stride == 1 and odd and pads == (height, height, width, width)
@@ -166,6 +165,36 @@ def dense(x: Tensor, w: Tensor, bias: Tensor | None = None, then: str = "none") 
 def relu_slope(y: Tensor, g: Tensor) -> Tensor:
     """`g` where y > 0, else 0."""
     return torch.ops.aten.threshold_backward.default(g, y, 0.0)
+
+
+def relu_slope_at_0(y: Tensor, g: Tensor) -> Tensor:
+    """`g` where y >= 0, else 0."""
+    return torch.ops.aten.threshold_backward.default(g, y, -_smallest(y))
+
+
+def _smallest(x: Tensor) -> float:
+    """The least positive number, a subnormal one: what is above its negative is not below 0."""
+    return 5e-324 if x.dtype is torch.float64 else 1.401298464324817e-45
+
+
+def leaky_slope(x: Tensor, g: Tensor, slope: float) -> Tensor:
+    """`g` where x > 0, else `slope * g`."""
+    return torch.ops.aten.leaky_relu_backward.default(g, x, slope, False)
+
+
+def leaky_slope_at_0(x: Tensor, g: Tensor, slope: float) -> Tensor:
+    """`g` where x >= 0, else `slope * g`."""
+    return relu_slope_at_0(x, g).mul_(1 - slope).add_(g, alpha=slope)
+
+
+def silu_slope(x: Tensor, g: Tensor | None = None) -> Tensor:
+    """The derivative of silu at x, times `g`."""
+    return torch.ops.aten.silu_backward.default(torch.ones_like(x) if g is None else g, x)
+
+
+def gelu_slope(x: Tensor, g: Tensor | None = None) -> Tensor:
+    """The derivative of gelu at x, times `g`."""
+    return torch.ops.aten.gelu_backward.default(torch.ones_like(x) if g is None else g, x)
 
 
 # ---- optimizers --------------------------------------------------------------------------
@@ -303,6 +332,11 @@ def namespace(real: torch.dtype) -> dict[str, Any]:
         "dense": dense,
         "channels_last": channels_last,
         "relu_slope": relu_slope,
+        "relu_slope_at_0": relu_slope_at_0,
+        "leaky_slope": leaky_slope,
+        "leaky_slope_at_0": leaky_slope_at_0,
+        "silu_slope": silu_slope,
+        "gelu_slope": gelu_slope,
         "scatter_slice": scatter_slice,
         "gather": gather,
         "scatter_add": scatter_add,

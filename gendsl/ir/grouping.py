@@ -13,10 +13,12 @@ from functools import cached_property
 from gendsl.ir.graph import Node
 from gendsl.ir.op import Op
 from gendsl.ir.step import OptimizerGroup
-from gendsl.ops.arithmetic import StopGrad, StraightThrough
+from gendsl.ops.arithmetic import Add, StopGrad, StraightThrough
 from gendsl.ops.arity import Binary, Compare, Logic, Unary
 from gendsl.ops.broadcast import Broadcast, Sum
 from gendsl.ops.compare import ToReal, Where, Widen
+from gendsl.ops.contract import Contract
+from gendsl.ops.conv import Conv2d, Conv2dWeightGrad, ConvTranspose2d
 from gendsl.ops.leaf import Const, Draw, Index, Input, Iota, SizeValue, Truth
 from gendsl.ops.loop import Loop, LoopBody, LoopIndex, Placeholder
 from gendsl.ops.movement import Reshape, Slice, Transpose
@@ -28,6 +30,9 @@ Key = Node | int
 POINTWISE = (Unary, Binary, Compare, Logic, Where, ToReal, Widen)
 # Results that share their operand's memory: they cost no bytes and keep the operand alive.
 VIEWS = (Broadcast, Reshape, Transpose, Slice, Widen)
+# What most of a plan's work is in. Their operands are values of their own: nothing is gained by
+# computing them inside.
+CONTRACTIONS = (Contract, Conv2d, ConvTranspose2d, Conv2dWeightGrad)
 # Leaves that a plan is given, not computes.
 LEAVES = (Input, Placeholder)
 HOST_LEAVES = (Const, Truth, SizeValue, Index, Pi)
@@ -124,6 +129,7 @@ class Grouping:
             kept.update(n for n in group_operands(group) if not self._costs_nothing(n))
         sites: dict[Node, list[Node]] = {n: [] for n in self.cut.nodes}
         sizes: dict[Node, int] = {}
+        anchors: dict[Node, Node] = {}  # the contraction of an expression, which has at most one
         for node in reversed(self.cut.nodes):
             readers = sites[node]
             if isinstance(node.op, LEAVES) or self.cut.maker.get(node, node) is not node:
@@ -136,10 +142,13 @@ class Grouping:
             root = node
             if node not in kept and len(readers) == 1 and self._joins(node, readers[0]):
                 above = self.owner[readers[0]]
-                if sizes[above] + _weight(node) <= _EXPRESSION:
+                free = not _anchor(node) or anchors.get(above, readers[0]) is readers[0]
+                if free and sizes[above] + _weight(node) <= _EXPRESSION:
                     root = above
             self.owner[node] = root
             sizes[root] = sizes.get(root, 0) + _weight(node)
+            if _anchor(node):
+                anchors[root] = node
             for source in node.inputs:
                 sites[source].append(node)
 
@@ -152,10 +161,25 @@ class Grouping:
             return False
         if node in self.host:
             return True
-        return pointwise(node.op) or pointwise(reader.op)
+        if pointwise(node.op):
+            return not isinstance(reader.op, CONTRACTIONS)
+        return pointwise(reader.op)
+
+
+def _anchor(node: Node) -> bool:
+    """A contraction, or the sum of one and a bias: what a kernel computes first."""
+    if isinstance(node.op, CONTRACTIONS):
+        return True
+    return isinstance(node.op, Add) and any(
+        isinstance(main.op, CONTRACTIONS) and isinstance(bias.op, Broadcast)
+        for main, bias in (node.inputs, node.inputs[::-1])
+    )
 
 
 def _weight(node: Node) -> int:
+    """How much a node adds to an expression; a comparison belongs to the choice that reads it."""
+    if isinstance(node.op, Compare):
+        return 0
     return 1 if pointwise(node.op) or isinstance(node.op, VIEWS) else _KERNEL
 
 

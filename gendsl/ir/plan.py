@@ -216,7 +216,8 @@ def expression(plan: Plan, nodes: Sequence[Node]) -> str:
         hidden = ("shape", "body", "positions")
         attributes = [str(v) for k, v in node.op.attributes().items() if k not in hidden]
         if not node.inputs:
-            return attributes[0] if len(attributes) == 1 else " ".join([node.op.name, *attributes[:1]])
+            named = [node.op.name, *attributes[:1]]
+            return attributes[0] if len(attributes) == 1 else " ".join(named)
         operands = ", ".join(show(source) for source in node.inputs)
         bracket = f"[{', '.join(attributes)}]" if attributes else ""
         return f"{node.op.name}{bracket}({operands})"

@@ -13,6 +13,7 @@ from gendsl.ops import (
     movement,
     reduce,
     select,
+    slope,
     symbolic,
     unary,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "movement",
     "reduce",
     "select",
+    "slope",
     "symbolic",
     "unary",
 ]

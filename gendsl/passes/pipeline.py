@@ -16,6 +16,7 @@ from gendsl.ir.verify import require, verify_nodes
 from gendsl.ops.arithmetic import StopGrad, StraightThrough
 from gendsl.passes.share import share
 from gendsl.passes.simplify import simplify
+from gendsl.passes.slopes import slopes
 
 Table = Mapping[Node, Node]
 
@@ -52,6 +53,7 @@ def _simplify(build: Builder, roots: Sequence[Node]) -> tuple[Builder, Table]:
 
 PASSES = (
     Pass("values", "forget where gradients were stopped", forget_gradients),
+    Pass("slopes", "derivatives of smooth units as ops of their own", slopes),
     Pass("simplify", "algebraic rules to a fixed point", _simplify),
     Pass("share", "drop what is not reached", share),
 )

@@ -177,6 +177,18 @@ CASES: tuple[tuple[str, Make, Make], ...] = (
     ("where_known", of(Where(), less, x, x), x),
     ("where_known", of(Where(), true, x, y), x),
     ("where_known", of(Where(), of(Not(), less), x, y), of(Where(), less, y, x)),
+    (
+        "where_split",
+        of(Add(), of(Where(), less, x, c(0)), of(Where(), less, c(0), y)),
+        of(Where(), less, x, y),
+    ),
+    (
+        "where_split",
+        of(Add(), of(Mul(), c(half), of(Where(), less, c(0), x)), of(Where(), less, x, c(0))),
+        of(Where(), less, x, of(Mul(), c(half), x)),
+    ),
+    ("compare_with_part", of(Less(), of(Mul(), c(half), x), x), of(Less(), c(0), x)),
+    ("compare_with_part", of(Less(), x, of(Mul(), c(half), x)), of(Less(), x, c(0))),
     ("not_not", of(Not(), of(Not(), less)), less),
     (
         "broadcast_broadcast",

@@ -7,7 +7,7 @@ from fractions import Fraction
 from gendsl.ir.build import add, maximum, mul, sub
 from gendsl.ir.graph import Builder, Node
 from gendsl.ops.arithmetic import Add, Div, Mul, Neg, Reciprocal, Square, Sub
-from gendsl.ops.compare import Not, Where
+from gendsl.ops.compare import Less, LessEqual, Not, Where
 from gendsl.ops.leaf import Truth
 from gendsl.ops.unary import (
     Abs,
@@ -21,7 +21,8 @@ from gendsl.ops.unary import (
     Softplus,
     Sqrt,
 )
-from gendsl.passes.rules.table import number, rule, spread_scalar
+from gendsl.passes.rules.table import constant, number, rule, spread_scalar
+from gendsl.shape.tensor_type import Real
 
 TERMS = 12  # longer sums are left alone
 
@@ -219,6 +220,49 @@ def where_known(build: Builder, node: Node) -> Node | None:
     if isinstance(condition.op, Not):
         return build.apply(Where(), condition.inputs[0], b, a)
     return None
+
+
+@rule(Add)
+def where_split(build: Builder, node: Node) -> Node | None:
+    """where(c, a, 0) + where(c, 0, b) = where(c, a, b), and so with a number times either."""
+    left, right = (_selection(build, x) for x in node.inputs)
+    if left is None or right is None or left[0] is not right[0]:
+        return None
+    for (condition, a, zero), (_, other, b) in ((left, right), (right, left)):
+        if number(zero) == 0 and number(other) == 0:
+            return build.apply(Where(), condition, a, b)
+    return None
+
+
+def _selection(build: Builder, x: Node) -> tuple[Node, Node, Node] | None:
+    """Condition and branches of a choice of reals, a number that it is multiplied with inside."""
+    match x.op:
+        case Where() if isinstance(x.type.elem, Real):
+            return x.inputs[0], x.inputs[1], x.inputs[2]
+        case Mul() if number(x.inputs[0]) is not None and isinstance(x.inputs[1].op, Where):
+            scale, choice = x.inputs
+            condition, *branches = choice.inputs
+            a, b = (b if number(b) == 0 else mul(build, scale, b) for b in branches)
+            return condition, a, b
+        case _:
+            return None
+
+
+@rule(LessEqual, Less)
+def compare_with_part(build: Builder, node: Node) -> Node | None:
+    """k x <= x where 0 <= x, and x <= k x where x <= 0, for a number k below 1; and so for <."""
+    a, b = node.inputs
+    if _below_one(a, b):
+        return build.apply(node.op, constant(build, 0, b), b)
+    return build.apply(node.op, a, constant(build, 0, a)) if _below_one(b, a) else None
+
+
+def _below_one(part: Node, x: Node) -> bool:
+    """Whether `part` is k x for a number k < 1."""
+    if not isinstance(part.op, Mul) or part.inputs[1] is not x:
+        return False
+    k = number(part.inputs[0])
+    return k is not None and k < 1
 
 
 @rule(Not)
