@@ -32,19 +32,36 @@ class DrawSpec:
     examples: bool = True
 
 
+@dataclass(frozen=True)
+class Sampler:
+    """Samples from standard normal noise of a shape per example; `path` names the noise."""
+
+    path: str
+    shape: tuple[int, ...]
+    run: Callable[[Tensor], Tensor]
+
+
+def classes(count: int, kinds: int = 10) -> Tensor:
+    """0, 1, 2, ..., again and again."""
+    return torch.arange(count) % kinds
+
+
 @dataclass
 class Peer:
     """A model and its objectives: name -> (batch, noise) -> the objective ("loss") and its terms.
 
     `draws` names the noise of each objective by path ("neg_elbo.eps"); `after` runs once an
     objective was evaluated and before its update counts (states); `hypers` are set by the
-    comparison where the program schedules them."""
+    comparison where the program schedules them; `sampler` is the program's first one,
+    `choices` gives what is encoded and the codes taken, where there are codes."""
 
     module: nn.Module
     draws: Mapping[str, DrawSpec]
     objectives: Mapping[str, Losses]
     hypers: dict[str, float] = field(default_factory=dict)
     after: Callable[[Tensors, Tensors], None] | None = None
+    sampler: Sampler | None = None
+    choices: Callable[[Tensors], tuple[Tensor, Tensor]] | None = None
 
     def parameters(self, groups: tuple[str, ...]) -> list[nn.Parameter]:
         """The parameters of nets and free parameters, by the names of the groups."""

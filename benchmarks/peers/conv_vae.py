@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.peers.common import DrawSpec, Named, Peer, Tensors, kl_to_standard
+from benchmarks.peers.common import DrawSpec, Named, Peer, Sampler, Tensors, kl_to_standard
 
 
 class Encoder(nn.Module):
@@ -61,4 +61,6 @@ def conv_vae(sizes: Mapping[str, int], beta: float = 1.0) -> Peer:
         kl = kl_to_standard(mu, logvar)
         return {"loss": recon + beta * kl, "recon": recon, "kl": kl}
 
-    return Peer(net, {"neg_elbo.eps": DrawSpec((latent,))}, {"neg_elbo": losses})
+    sampler = Sampler("clothes.z", (latent,), lambda z: torch.sigmoid(net.decoder(z)))
+    draws = {"neg_elbo.eps": DrawSpec((latent,))}
+    return Peer(net, draws, {"neg_elbo": losses}, sampler=sampler)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.peers.common import DrawSpec, Named, Peer, Tensors
+from benchmarks.peers.common import DrawSpec, Named, Peer, Sampler, Tensors, classes
 
 
 def time_features(t: Tensor, size: int) -> Tensor:
@@ -95,6 +96,21 @@ class Denoiser(nn.Module):
         return self.out(F.silu(last(h, e)))
 
 
+def _times(last: int, steps: int) -> list[tuple[int, int]]:
+    """From the last time to 0 in so many steps."""
+    times = [(steps - k) * last // steps for k in range(steps + 1)]
+    return list(pairwise(times))
+
+
+def _ddim(x: Tensor, eps: Tensor, a_t: Tensor, a_s: Tensor) -> Tensor:
+    clean = (x - (1 - a_t).sqrt() * eps) / a_t.sqrt()
+    return a_s.sqrt() * clean + (1 - a_s).sqrt() * eps
+
+
+def _image(x: Tensor) -> Tensor:
+    return (0.5 * x + 0.5).clamp(0, 1)
+
+
 def _image_noise(sizes: Mapping[str, int]) -> DrawSpec:
     return DrawSpec((sizes["C"], sizes["H"], sizes["W"]))
 
@@ -113,7 +129,15 @@ def ddpm(sizes: Mapping[str, int]) -> Peer:
         return {"loss": loss, "eps_mse": loss}
 
     draws = {"simple.t": DrawSpec((), "bits", steps, 1), "simple.noise": _image_noise(sizes)}
-    return Peer(net, draws, {"simple": losses})
+
+    def sample(x: Tensor) -> Tensor:
+        for t, s in _times(steps, 50):
+            eps = net.denoiser(x, torch.full((len(x),), t))
+            x = _ddim(x, eps, alpha_bar[t], alpha_bar[s])
+        return _image(x)
+
+    sampler = Sampler("ddim.x", _image_noise(sizes).shape, sample)
+    return Peer(net, draws, {"simple": losses}, sampler=sampler)
 
 
 def flow_matching(sizes: Mapping[str, int]) -> Peer:
@@ -128,7 +152,14 @@ def flow_matching(sizes: Mapping[str, int]) -> Peer:
         return {"loss": loss, "velocity_mse": loss}
 
     draws = {"matching.t": DrawSpec((), "bits", steps + 1), "matching.noise": _image_noise(sizes)}
-    return Peer(net, draws, {"matching": losses})
+
+    def sample(x: Tensor) -> Tensor:
+        for t, s in _times(steps, 50):
+            x = x + (s - t) / steps * net.velocity(x, torch.full((len(x),), t))
+        return _image(x)
+
+    sampler = Sampler("digits.x", _image_noise(sizes).shape, sample)
+    return Peer(net, draws, {"matching": losses}, sampler=sampler)
 
 
 class UNet(nn.Module):
@@ -180,4 +211,16 @@ def ddpm_unet(sizes: Mapping[str, int], drop: float = 0.1) -> Peer:
         "simple.noise": _image_noise(sizes),
         "simple.u": DrawSpec((), "uniform"),
     }
-    return Peer(net, draws, {"simple": losses})
+
+    def sample(x: Tensor) -> Tensor:
+        y = classes(len(x))
+        for t, s in _times(steps, 25):
+            time, a_t, a_s = torch.full((len(x),), t), alpha_bar[t], alpha_bar[s]
+            plain = net.denoiser(x, time, torch.full_like(y, 10))
+            v = 2 * net.denoiser(x, time, y) - plain
+            clean = (a_t.sqrt() * x - (1 - a_t).sqrt() * v).clamp(-1, 1)
+            x = _ddim(x, (x - a_t.sqrt() * clean) / (1 - a_t).sqrt(), a_t, a_s)
+        return _image(x)
+
+    sampler = Sampler("clothes.x", _image_noise(sizes).shape, sample)
+    return Peer(net, draws, {"simple": losses}, sampler=sampler)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.peers.common import DrawSpec, Named, Peer, Tensors
+from benchmarks.peers.common import DrawSpec, Named, Peer, Sampler, Tensors
 
 
 class Generator(nn.Module):
@@ -59,7 +59,8 @@ def _two_player(
 ) -> Peer:
     """Terms d_real, d_fake and g_fake from scores; images are blurred by noise of size `blur`."""
     net, data = _players(sizes, images)
-    peer = Peer(net, {}, {})
+    sampler = Sampler("digits.z" if images else "points.z", (sizes["Z"],), net.generator)
+    peer = Peer(net, {}, {}, sampler=sampler)
 
     def blurred(x: Tensor, noise: Tensors, path: str) -> Tensor:
         return x + peer.hypers["blur"] * noise[path] if images else x
@@ -124,4 +125,5 @@ def wgan_gp(sizes: Mapping[str, int], penalty: float = 10.0) -> Peer:
 
     latent = DrawSpec((sizes["Z"],))
     draws = {"d_loss.noise": latent, "g_loss.noise": latent, "d_loss.u": DrawSpec((), "uniform")}
-    return Peer(net, draws, {"d_loss": d_loss, "g_loss": g_loss})
+    sampler = Sampler("digits.z", (sizes["Z"],), net.generator)
+    return Peer(net, draws, {"d_loss": d_loss, "g_loss": g_loss}, sampler=sampler)

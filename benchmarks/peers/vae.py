@@ -9,7 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.peers.common import DrawSpec, Named, Peer, Tensors, kl_to_standard
+from benchmarks.peers.common import (
+    DrawSpec,
+    Named,
+    Peer,
+    Sampler,
+    Tensors,
+    classes,
+    kl_to_standard,
+)
 
 
 class Encoder(nn.Module):
@@ -73,7 +81,9 @@ def vae(sizes: Mapping[str, int], variance: float = 0.04) -> Peer:
         kl = kl_to_standard(mu, logvar)
         return {"loss": recon + kl, "recon": recon, "kl": kl}
 
-    return Peer(net, {"neg_elbo.eps": DrawSpec((latent,))}, {"neg_elbo": losses})
+    sampler = Sampler("digits.z", (latent,), lambda z: torch.sigmoid(net.decoder(z)))
+    draws = {"neg_elbo.eps": DrawSpec((latent,))}
+    return Peer(net, draws, {"neg_elbo": losses}, sampler=sampler)
 
 
 def beta_vae(sizes: Mapping[str, int], beta: float = 0.25) -> Peer:
@@ -90,7 +100,9 @@ def beta_vae(sizes: Mapping[str, int], beta: float = 0.25) -> Peer:
         kl = kl_to_standard(mu, logvar)
         return {"loss": recon + beta * kl, "recon": recon, "kl": kl}
 
-    return Peer(net, {"neg_elbo.eps": DrawSpec((latent,))}, {"neg_elbo": losses})
+    sampler = Sampler("digits.z", (latent,), lambda z: torch.sigmoid(net.decoder(z)))
+    draws = {"neg_elbo.eps": DrawSpec((latent,))}
+    return Peer(net, draws, {"neg_elbo": losses}, sampler=sampler)
 
 
 def conditional_vae(sizes: Mapping[str, int], variance: float = 0.04) -> Peer:
@@ -108,4 +120,10 @@ def conditional_vae(sizes: Mapping[str, int], variance: float = 0.04) -> Peer:
         kl = kl_to_standard(mu, logvar)
         return {"loss": recon + kl, "recon": recon, "kl": kl}
 
-    return Peer(net, {"neg_elbo.eps": DrawSpec((latent,))}, {"neg_elbo": losses})
+    def sample(z: Tensor) -> Tensor:
+        y = F.one_hot(classes(len(z)), 10).to(z)
+        return torch.sigmoid(net.decoder(torch.cat([z, y], 1)))
+
+    draws = {"neg_elbo.eps": DrawSpec((latent,))}
+    sampler = Sampler("digits.z", (latent,), sample)
+    return Peer(net, draws, {"neg_elbo": losses}, sampler=sampler)

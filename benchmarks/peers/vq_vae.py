@@ -69,7 +69,11 @@ def vq_vae(sizes: Mapping[str, int], beta: float = 0.25) -> Peer:
             "commitment": commitment,
         }
 
-    return Peer(net, {}, {"vq": losses})
+    def choices(batch: Tensors) -> tuple[Tensor, Tensor]:
+        z = net.encoder(batch["x"])
+        return z, _nearest(z, net.codebook)
+
+    return Peer(net, {}, {"vq": losses}, choices=choices)
 
 
 def vq_vae_ema(
@@ -107,4 +111,9 @@ def vq_vae_ema(
 
     places = (sizes["H"] // 4) * (sizes["W"] // 4)
     chosen = DrawSpec((codes,), "bits", sizes["B"] * places, examples=False)
-    return Peer(net, {"vq.chosen": chosen}, {"vq": losses}, after=after)
+
+    def choices(batch: Tensors) -> tuple[Tensor, Tensor]:
+        z, k, _ = quantize(batch["x"])
+        return z, k
+
+    return Peer(net, {"vq.chosen": chosen}, {"vq": losses}, after=after, choices=choices)

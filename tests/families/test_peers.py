@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from benchmarks.parity import PEERS, double
+from benchmarks.parity import double
+from benchmarks.side_by_side import PEERS
 from gendsl.resources import names
 
 
