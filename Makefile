@@ -24,7 +24,7 @@ EXTRAS := $(if $(filter cuda,$(TORCH)),train$(,)cuda$(,)dev,train$(,)dev)
 
 export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help setup run test bench lint types layers fmt ci clean
+.PHONY: help setup run test test-triton36 bench lint types layers fmt ci clean
 
 help:
 	@echo "make run    set up and train $(PROGRAM) into runs/ (PROGRAM=..., ARGS=\"--steps 500\")"
@@ -47,8 +47,18 @@ $(STAMP): pyproject.toml constraints.txt
 run: $(STAMP)
 	$(BIN)/gendsl run $(PROGRAM) $(ARGS)
 
+# Two processes: Triton interprets or compiles, as it is told when it is imported.
 test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)
+	$(if $(ARGS),,TRITON_INTERPRET=1 $(BIN)/python -m pytest tests/triton_interpret)
+
+# The same kernels with the oldest Triton that is supported, in an environment of its own.
+test-triton36:
+	$(PYTHON) -m venv .venv-triton36
+	.venv-triton36/bin/python -m pip install -qq --disable-pip-version-check \
+	  -e ".[train]" torch==2.11.0 triton==3.6.0 numpy==2.3.5 pytest hypothesis
+	TRITON_INTERPRET=1 .venv-triton36/bin/python -m pytest tests/triton_interpret
+	.venv-triton36/bin/python -m pytest tests/triton_compile tests/triton_cuda
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -73,5 +83,5 @@ ci:
 	bash .ci/run
 
 clean:
-	rm -rf $(VENV) .venv-ci dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-ci .venv-triton36 dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -111,7 +111,7 @@ REQUIREMENTS = (
     Requirement("pillow", "train", (10,)),
     Requirement("safetensors", "train", (0, 4, 5)),
     Requirement("rich", "train", (13,)),
-    Requirement("triton", "cuda", (3, 2)),
+    Requirement("triton", "cuda", (3, 6)),
 )
 _WHY = {"": "needed", "train": "needed to train", "cuda": "needed for `--cuda`"}
 

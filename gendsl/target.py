@@ -62,7 +62,7 @@ class Target(Protocol):
     name: str
 
     def unavailable(self) -> str | None:
-        """None when it can run here, else the reason and the fix (E0901)."""
+        """None when it can run here, else the reason, "; " and the fix (E0901)."""
 
     def compile_step(self, step: StepGraph, sizes: Mapping[str, int]) -> CompiledStep: ...
 

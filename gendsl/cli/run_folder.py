@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,9 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--raw", action="store_true", help="the trained weights, not the averaged ones"
     )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--cpu", action="store_true", help="run on the CPU (default: as it trained)")
+    where.add_argument("--cuda", action="store_true", help="run on an NVIDIA GPU")
     add_format(parser)
 
 
@@ -30,7 +34,10 @@ def opened(args: argparse.Namespace) -> Reopened:
     from gendsl.run.targets import require_packages
 
     require_packages()
-    return reopen(args.run, options_of(run_manifest(args.run)["command"]), args.raw)
+    options = options_of(run_manifest(args.run)["command"])
+    if args.cpu or args.cuda:
+        options = replace(options, device="cuda" if args.cuda else "cpu")
+    return reopen(args.run, options, args.raw)
 
 
 def options_of(command: str) -> RunOptions:

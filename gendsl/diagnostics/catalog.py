@@ -11,6 +11,7 @@ from types import ModuleType
 
 from gendsl.diagnostics.codes import (
     claims,
+    device,
     file,
     gradient,
     lints,
@@ -37,6 +38,7 @@ AREAS: tuple[tuple[str, ModuleType], ...] = (
     ("E07", gradient),
     ("W08", lints),
     ("E09", target),
+    ("W09", device),
     ("E10", runtime),
     ("E10", session),
 )

@@ -77,10 +77,13 @@ def _shown_path(path: str) -> str:
     return path
 
 
-def prepare(options: RunOptions, source: Source, target_name: str) -> Job:
-    """Numbers, target and data; `steps` may still be changed by a resumed run's manifest."""
+def prepare(
+    options: RunOptions, source: Source, target_name: str, *, to_run: bool = True
+) -> Job:
+    """Numbers, target and data; `steps` may still be changed by a resumed run's manifest. The
+    target need not be able to run here when nothing is to run (`to_run` false)."""
     settings = settle(source.interface, options.settings)
-    target = find(target_name)
+    target = find(target_name, to_run=to_run)
     bound = _data(options, source, settings)
     sizes: Mapping[str, int] = bound.sizes if bound is not None else settings.sizes
     check_conditions(source.interface.conditions, sizes)

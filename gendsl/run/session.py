@@ -51,7 +51,8 @@ def run(options: RunOptions, front_text: FrontText) -> int:
     warn(sink.sorted(), analysis.source)
     source = program_of(analysis, options)
     if options.emit is not None:
-        job = prepare(options, source, emit.TARGETS.get(options.emit, options.target))
+        name = emit.TARGETS.get(options.emit, options.target)
+        job = prepare(options, source, name, to_run=False)
         print(emit.back_text(options.emit, joint_graphs(job)[0], job), end="")
         return 0
     require_packages()

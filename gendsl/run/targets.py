@@ -20,8 +20,9 @@ BUILT_IN = {
 _WORDS = {"torch_cpu": "the CPU", "triton_cuda": "CUDA"}
 
 
-def find(name: str) -> Target:
-    """The target, ready to run. Raises E0901 when it cannot run here."""
+def find(name: str, *, to_run: bool = True) -> Target:
+    """The target, ready to run, or else (`to_run` false) to write its source only. Raises E0901
+    when it cannot."""
     places = {point.name: point.value for point in entry_points(group="gendsl.targets")}
     place = places.get(name, BUILT_IN.get(name, ""))
     module, _, attribute = place.partition(":")
@@ -29,9 +30,10 @@ def find(name: str) -> Target:
         target = cast(Target, getattr(import_module(module), attribute))
     except ModuleNotFoundError as error:
         raise _absent(name, module, error.name or module) from error
-    reason = target.unavailable()
+    reason = target.unavailable() if to_run else None
     if reason is not None:
-        raise fail("E0901", f"cannot run on {_WORDS.get(name, name)}: {reason}")
+        what, _, fix = reason.partition("; ")
+        raise fail("E0901", f"cannot run on {_WORDS.get(name, name)}: {what}", help=fix or None)
     return target
 
 

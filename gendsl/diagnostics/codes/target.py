@@ -26,4 +26,14 @@ ENTRIES: tuple[Entry, ...] = (
         "",
         "the targets that come with gendsl have every operation that a program can express",
     ),
+    Entry(
+        "E0903",
+        "this does not fit into the device's memory",
+        "The plan of a step says beforehand what it takes: parameters with their optimizer state, "
+        "the batch, and one arena for everything in between. The device has less than that free, "
+        "so nothing was run. Take a smaller batch (the message names one that fits), or end other "
+        "programs that use the device.",
+        "",
+        "whether a plan fits depends on the machine, not on the program",
+    ),
 )

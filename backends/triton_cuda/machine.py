@@ -1,0 +1,156 @@
+"""Where a plan runs: a CUDA device, or Triton's interpreter on the processor.
+
+A machine gives blocks of bytes, mirrors of blocks in host memory, copies between them that return
+a ticket to wait for, and a way to make a function that enqueues kernels into one that replays them.
+Always: everything happens in the order in which it was asked for (one stream). The rest of the
+runtime does not know on which machine it runs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from backends.triton_cuda.notice import warn
+from gendsl.diagnostics.model import fail
+
+Ticket = Callable[[], None]
+Replay = Callable[[], None]
+
+
+class OutOfMemory(Exception):
+    """A block does not fit; `free` bytes are left for one."""
+
+    def __init__(self, wanted: int, free: int) -> None:
+        super().__init__(f"{wanted} bytes wanted, {free} free")
+        self.wanted, self.free = wanted, free
+
+
+class Machine(Protocol):
+    """See the module."""
+
+    name: str
+
+    def block(self, size: int) -> Tensor:
+        """Zeroed bytes; raises `OutOfMemory`."""
+
+    def mirror(self, size: int) -> Tensor:
+        """Zeroed bytes of host memory that copies can go to and from while the host works on."""
+
+    def copy(self, target: Tensor, source: Tensor) -> Ticket:
+        """Copy bytes; the ticket returns once they are there."""
+
+    def once(self, enqueue: Callable[[], None]) -> None:
+        """Do what `enqueue` does, in its turn."""
+
+    def record(self, enqueue: Callable[[], None]) -> Replay:
+        """A function that does what `enqueue` does; `enqueue` may be called, or not."""
+
+
+class Interpreted:
+    """Triton's interpreter: blocks are tensors of the processor, everything is done at once."""
+
+    name = "interpreter"
+
+    def block(self, size: int) -> Tensor:
+        return torch.zeros(size, dtype=torch.uint8)
+
+    def mirror(self, size: int) -> Tensor:
+        return torch.zeros(size, dtype=torch.uint8)
+
+    def copy(self, target: Tensor, source: Tensor) -> Ticket:
+        target.copy_(source)
+        return _done
+
+    def once(self, enqueue: Callable[[], None]) -> None:
+        enqueue()
+
+    def record(self, enqueue: Callable[[], None]) -> Replay:
+        return enqueue
+
+
+class Cuda:
+    """The current CUDA device, on a stream of our own; `cuda` is the module `torch.cuda`."""
+
+    name = "cuda"
+
+    def __init__(self, cuda: Any = torch.cuda, device: str = "cuda") -> None:
+        self._cuda = cuda
+        self._device = device
+        self._stream = cuda.Stream()
+
+    def block(self, size: int) -> Tensor:
+        # The allocator's own block counts are left alone: what it caches is free for us as well.
+        try:
+            with self._cuda.stream(self._stream):
+                return torch.zeros(size, dtype=torch.uint8, device=self._device)
+        except self._cuda.OutOfMemoryError:
+            self._cuda.empty_cache()
+            raise OutOfMemory(size, self._cuda.mem_get_info()[0]) from None
+
+    def mirror(self, size: int) -> Tensor:
+        return torch.zeros(size, dtype=torch.uint8, pin_memory=self._device == "cuda")
+
+    def copy(self, target: Tensor, source: Tensor) -> Ticket:
+        with self._cuda.stream(self._stream):
+            self._transfer(target, source)
+            event = self._cuda.Event()
+            event.record(self._stream)
+        wait: Ticket = event.synchronize
+        return wait
+
+    def _transfer(self, target: Tensor, source: Tensor) -> None:
+        target.copy_(source, non_blocking=True)
+
+    def once(self, enqueue: Callable[[], None]) -> None:
+        with self._cuda.stream(self._stream):
+            enqueue()
+
+    def record(self, enqueue: Callable[[], None]) -> Replay:
+        """One graph launch in place of all that `enqueue` launches.
+
+        `enqueue` is called once before (kernels are compiled and loaded then, which a capture does
+        not allow) and once under capture (nothing runs). Where the capture fails, kernels are
+        launched one by one, and a warning says so (W0901)."""
+        self.once(enqueue)
+        self._stream.synchronize()
+        graph = self._cuda.CUDAGraph()
+        try:
+            with self._cuda.graph(graph, stream=self._stream):
+                enqueue()
+        except RuntimeError as problem:
+            reason = str(problem).strip().partition("\n")[0]
+            warn(
+                "W0901",
+                f"the step could not be captured as one CUDA graph: {reason}",
+                "end other programs that use the device, or bring the driver up to date",
+            )
+            return lambda: self.once(enqueue)
+
+        def replay() -> None:
+            with self._cuda.stream(self._stream):
+                graph.replay()
+
+        return replay
+
+
+def _done() -> None:
+    """The ticket of a copy that is over."""
+
+
+def interpreting() -> bool:
+    """Whether this process runs Triton's interpreter (it asks once, when it is imported)."""
+    return os.environ.get("TRITON_INTERPRET") == "1"
+
+
+def here() -> Machine:
+    """The machine that this process has. Raises E0901 when it has none."""
+    if interpreting():
+        return Interpreted()
+    if not torch.cuda.is_available():
+        raise fail("E0901", "cannot run on CUDA: torch sees no NVIDIA GPU")
+    return Cuda()

@@ -1,0 +1,152 @@
+"""Running a plan: memory, kernels, inputs from the host, and results back to it.
+
+In: a `KernelPlan`, its source text, and the machine. Out: `Running`, which takes the values of
+input memories and runs all launches in order. Always: on CUDA a run is two copies and one replay of
+a captured graph; the host never waits except for a mirror that a copy from two runs ago still
+reads, and for results that somebody asks for.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from backends.triton_cuda.blocks import Blocks
+from backends.triton_cuda.launch import KernelPlan, Launch, Repeat, Step
+from backends.triton_cuda.machine import Machine, Replay, Ticket
+
+Array = np.ndarray[Any, Any]
+Fill = Callable[[Mapping[str, Array]], None]
+
+_INBOXES = 2  # one is written by the host while the other may still be read by a copy
+_OUTBOXES = 8  # so many runs may be under way
+
+
+class Inbox:
+    """Mirrors of the inbox block, written in turn."""
+
+    def __init__(self, machine: Machine, blocks: Blocks) -> None:
+        self._machine = machine
+        self._block = blocks.inbox.block
+        mirrors = [machine.mirror(self._block.numel()) for _ in range(_INBOXES)]
+        self._slots = [(mirror, blocks.inbox.arrays(mirror)) for mirror in mirrors]
+        self._read: list[Ticket | None] = [None] * _INBOXES
+        self._turn = 0
+
+    def send(self, fill: Fill) -> None:
+        """Let `fill` write every memory of the inbox, and copy it to the machine."""
+        mirror, arrays = self._slots[self._turn]
+        wait = self._read[self._turn]
+        if wait is not None:
+            wait()
+        fill(arrays)
+        self._read[self._turn] = self._machine.copy(self._block, mirror)
+        self._turn = (self._turn + 1) % _INBOXES
+
+
+class Outbox:
+    """Mirrors of the outbox block, read when they have arrived."""
+
+    def __init__(self, machine: Machine, blocks: Blocks) -> None:
+        self._machine = machine
+        self._part = blocks.outbox
+        self._free = deque(machine.mirror(self._part.block.numel()) for _ in range(_OUTBOXES))
+        self._under_way: deque[tuple[int, Ticket, Tensor]] = deque()
+
+    @property
+    def full(self) -> bool:
+        """Whether the next `fetch` needs a `take` before."""
+        return not self._free
+
+    def fetch(self, number: int) -> None:
+        """Have the results of run `number` come, after all that was asked for before."""
+        mirror = self._free.popleft()
+        self._under_way.append((number, self._machine.copy(mirror, self._part.block), mirror))
+
+    def take(self, read: Callable[[int, Mapping[str, Array]], None]) -> None:
+        """Wait for the oldest results under way and read them."""
+        number, wait, mirror = self._under_way.popleft()
+        wait()
+        read(number, self._part.arrays(mirror))
+        self._free.append(mirror)
+
+    def __len__(self) -> int:
+        return len(self._under_way)
+
+
+class Running:
+    """A plan with its memory on a machine. Raises `OutOfMemory` when it does not fit."""
+
+    def __init__(self, plan: KernelPlan, kernels: Mapping[str, Any], machine: Machine) -> None:
+        self.plan = plan
+        self._kernels = kernels
+        self._machine = machine
+        self.blocks = Blocks(machine, plan)
+        self._inbox = Inbox(machine, self.blocks)
+        self.outbox = Outbox(machine, self.blocks)
+        self._kept = machine.mirror(self.blocks.carried.block.numel())
+        self._replay: Replay | None = None
+
+    def load(self, values: Mapping[str, Array]) -> None:
+        """Set carried memories by name; those that are not named become zero."""
+        arrays = self.blocks.carried.arrays(self._kept)
+        for name, array in arrays.items():
+            array[...] = values.get(name, 0)
+        self._machine.copy(self.blocks.carried.block, self._kept)()
+
+    def carried(self) -> dict[str, Array]:
+        """Copies of all carried memories."""
+        self._machine.copy(self._kept, self.blocks.carried.block)()
+        arrays = self.blocks.carried.arrays(self._kept)
+        return {name: array.copy() for name, array in arrays.items()}
+
+    def result(self, name: str, outbox: Mapping[str, Array]) -> Array:
+        """A copy of a memory after the last run; `outbox` are the results that have arrived."""
+        if name in outbox:
+            return outbox[name].copy()
+        view = self.blocks.views[name]
+        mirror = self._machine.mirror(view.numel() * view.element_size()).view(view.dtype)
+        self._machine.copy(mirror, view.reshape(-1))()
+        array: Array = mirror.numpy().reshape(view.shape)
+        return array
+
+    def run(self, fill: Fill, number: int) -> None:
+        """Once through all launches, with inputs that `fill` writes; results come to the outbox,
+        which must not be full."""
+        self._inbox.send(fill)
+        if self._replay is None:
+            self._machine.once(lambda: self._launch(self.plan.setup))
+            self._replay = self._recorded()
+        self._replay()
+        self.outbox.fetch(number)
+
+    def _recorded(self) -> Replay:
+        """The launches as a replay. Recording may run them, so what they update is put back."""
+        carried = self.blocks.carried.block
+        before = self._machine.block(carried.numel())
+        self._machine.copy(before, carried)
+        replay = self._machine.record(self._enqueue)
+        self._machine.copy(carried, before)()
+        return replay
+
+    def _enqueue(self) -> None:
+        self._launch(self.plan.launches)
+
+    def _launch(self, steps: Iterable[Step]) -> None:
+        for step in steps:
+            match step:
+                case Repeat(count=count, index=index, body=body):
+                    self.blocks.views[index].zero_()
+                    for _ in range(count):
+                        self._launch(body)
+                case Launch():
+                    self._kernels[step.kernel][(step.grid,)](
+                        *(self.blocks.views[name] for name in step.arguments),
+                        **step.constants,
+                        num_warps=step.warps,
+                        num_stages=step.stages,
+                    )

@@ -1,0 +1,125 @@
+"""The few calls of `torch.cuda` that the target makes, on the processor.
+
+What it models: work is enqueued on streams and done when somebody waits; under capture nothing is
+done and what is enqueued becomes part of the graph; a host that writes to memory which an enqueued
+copy still has to read changes what arrives. What it does not: concurrency inside a device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from backends.triton_cuda.machine import Cuda
+
+Work = Callable[[], None]
+
+
+class Stream:
+    def __init__(self) -> None:
+        self.pending: list[Work] = []
+
+    def synchronize(self) -> None:
+        for work in self.pending:
+            work()
+        self.pending.clear()
+
+
+class Graph:
+    def __init__(self, cuda: FakeCuda) -> None:
+        self.nodes: list[Work] = []
+        self._cuda = cuda
+
+    def replay(self) -> None:
+        self._cuda.replays += 1
+        for work in self.nodes:
+            self._cuda.enqueue(work)
+
+
+class Event:
+    def __init__(self) -> None:
+        self._stream: Stream | None = None
+        self._count = 0
+
+    def record(self, stream: Stream) -> None:
+        self._stream = stream
+
+    def synchronize(self) -> None:
+        assert self._stream is not None
+        self._stream.synchronize()
+
+
+class FakeCuda:
+    """Stands for the module `torch.cuda`."""
+
+    OutOfMemoryError = torch.OutOfMemoryError
+
+    def __init__(self, *, refuses_capture: bool = False) -> None:
+        self._stack: list[Stream] = [Stream()]
+        self._graph: Graph | None = None
+        self._refuses = refuses_capture
+        self.launches = self.replays = self.captures = 0
+        self.Stream, self.Event = Stream, Event
+
+    def CUDAGraph(self) -> Graph:
+        return Graph(self)
+
+    @contextmanager
+    def stream(self, stream: Stream) -> Iterator[None]:
+        self._stack.append(stream)
+        try:
+            yield
+        finally:
+            self._stack.pop()
+
+    @contextmanager
+    def graph(self, graph: Graph, stream: Stream) -> Iterator[None]:
+        if self._refuses:
+            raise RuntimeError("operation not permitted when stream is capturing")
+        self._graph = graph
+        self.captures += 1
+        with self.stream(stream):
+            yield
+        self._graph = None
+
+    def enqueue(self, work: Work) -> None:
+        """What a kernel launch does: into the graph under capture, else into the stream."""
+        if self._graph is not None:
+            self._graph.nodes.append(work)
+        else:
+            self._stack[-1].pending.append(work)
+
+    def empty_cache(self) -> None:
+        pass
+
+    def mem_get_info(self) -> tuple[int, int]:
+        return 1000, 2000
+
+    def kernel(self, run: Callable[..., None]) -> Any:
+        """A kernel in Triton's calling convention: `kernel[grid](*arguments, **constants)`."""
+        cuda = self
+
+        class Kernel:
+            def __getitem__(self, grid: tuple[int, ...]) -> Callable[..., None]:
+                def launch(*arguments: Any, **constants: Any) -> None:
+                    cuda.launches += 1
+                    cuda.enqueue(lambda: run(grid[0], *arguments, **constants))
+
+                return launch
+
+        return Kernel()
+
+
+class FakeMachine(Cuda):
+    """The CUDA machine on a fake; its copies are enqueued as kernels are."""
+
+    def __init__(self, cuda: FakeCuda) -> None:
+        super().__init__(cuda, "cpu")
+        self.fake = cuda
+
+    def _transfer(self, target: Tensor, source: Tensor) -> None:
+        self.fake.enqueue(lambda: target.copy_(source))

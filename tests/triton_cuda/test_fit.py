@@ -1,0 +1,43 @@
+"""What is said when a plan does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from backends.triton_cuda.blocks import bytes_of
+from backends.triton_cuda.fit import does_not_fit, largest, readable
+from backends.triton_cuda.launch import KernelPlan
+from tests.triton_cuda import toy
+
+
+def plan_at(sizes: Mapping[str, int]) -> KernelPlan:
+    return toy.plan(sizes["N"])
+
+
+@pytest.mark.parametrize("free", [600, 5000, 10_000, 1_000_000])
+def test_the_batch_that_is_named_fits_and_is_near_the_largest(free: int) -> None:
+    found = largest(plan_at, {"N": 10_000}, "N", free)
+    assert found is not None
+    assert bytes_of(toy.plan(found)) <= free
+    assert found == 10_000 or bytes_of(toy.plan(found * 9 // 8 + 16)) > free
+
+
+def test_not_even_one_fits() -> None:
+    assert largest(plan_at, {"N": 10_000}, "N", 100) is None
+
+
+def test_the_error() -> None:
+    plan = toy.plan(10_000)
+    (said,) = does_not_fit(plan, plan_at, "N", 50_000).diagnostics
+    assert said.code == "E0903"
+    assert said.message.startswith("`toy` takes 78.3 KiB of device memory (parameters and")
+    assert "48.8 KiB are free" in said.message
+    assert said.help is not None and said.help.startswith("a batch of 6,")
+    (said,) = does_not_fit(plan, plan_at, None, 50_000).diagnostics
+    assert said.help == "end other programs that use the device, or make the model smaller"
+
+
+def test_readable() -> None:
+    assert [readable(n) for n in (12, 1536, 3 << 30)] == ["12 bytes", "1.5 KiB", "3.0 GiB"]
