@@ -6,7 +6,7 @@ boundary as numpy arrays by key (see `gendsl.ir.step`), so nothing here imports 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gendsl.diagnostics.model import Diagnostic, GendslError, Label
@@ -36,6 +36,11 @@ class CompiledStep(Protocol):
 
     def metrics(self) -> dict[str, float]:
         """Metrics of the last `run` (this waits for the device)."""
+
+    def latest(self) -> Sequence[tuple[int, Mapping[str, float]]]:
+        """Numbers and metrics of the steps that have become known since the last call, in order;
+        this does not wait, so a device may be a few steps behind. `metrics` brings it up to date.
+        """
 
     def values(self) -> dict[str, Array]:
         """Copies of every owned value by key."""

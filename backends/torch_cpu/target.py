@@ -161,6 +161,7 @@ class Step:
         self._elems = {key: node.type.elem for key, node in step.updates.items()}
         self._carried = _carried({})
         self._metrics: dict[str, Any] = {}
+        self._untold: list[int] = []  # the step that `latest` has not told yet
 
     def load(self, values: Arrays) -> None:
         """Set every carried value; the keys must be those of the step graph's updates."""
@@ -183,10 +184,16 @@ class Step:
     def run(self, batch: Arrays, hypers: Mapping[str, float], noise: Noise) -> None:
         """One step, at number `noise.step`."""
         self._metrics = self._exe.call(self._carried, batch, hypers, noise)
+        self._untold = [noise.step]
 
     def metrics(self) -> dict[str, float]:
         """The metrics of the last step."""
         return {name: float(value) for name, value in self._metrics.items()}
+
+    def latest(self) -> list[tuple[int, dict[str, float]]]:
+        """The last step, once."""
+        numbers, self._untold = self._untold, []
+        return [(number, self.metrics()) for number in numbers]
 
     def values(self) -> dict[str, Any]:
         """Copies of every carried value by key."""

@@ -26,7 +26,7 @@ from gendsl.data.order import batch_indices
 from gendsl.diagnostics.model import GendslError, fail
 from gendsl.noise import Noise
 from gendsl.run import cadence, checkpoint
-from gendsl.run.compiled import Compiled, schedule_at
+from gendsl.run.compiled import Compiled, evaluated_rows, schedule_at
 from gendsl.run.evaluate import has_ema, held_out
 from gendsl.run.folder import RunFolder
 from gendsl.run.job import Job
@@ -90,6 +90,7 @@ class Loop:
     began: float = field(init=False, default=0.0)
     saved: int = field(init=False, default=-1)
     last: Mapping[str, float] = field(init=False, default_factory=dict)
+    trained: Mapping[str, float] = field(init=False, default_factory=dict)
 
     def train(self, start: int, values: Mapping[str, Array]) -> Outcome:
         """Steps `start` + 1 .. `job.steps`, beginning with `values`."""
@@ -100,8 +101,10 @@ class Loop:
         self.progress.start(start, self.job.steps)
         try:
             done = self._steps(start, values)
+            if done > start:
+                self._look(wait=True)
             current = self.compiled.step.values()
-            if done == self.job.steps and not cadence.evaluates(done):
+            if done == self.job.steps and (self._capped or not cadence.evaluates(done)):
                 self._evaluate(done, current, final=True)
             self._save(done, current)
             self._time(done)
@@ -112,11 +115,17 @@ class Loop:
         seconds = time.monotonic() - self.began
         return Outcome(done, current, self.last, seconds, done < self.job.steps)
 
+    @property
+    def _capped(self) -> bool:
+        """Whether evaluations during training leave examples out."""
+        return len(evaluated_rows(self.job, False)) < len(evaluated_rows(self.job, True))
+
     def _steps(self, start: int, values: Mapping[str, Array]) -> int:
         if start == 0:
             self._evaluate(0, values)
-        elif cadence.evaluates(start) and start == self.job.steps:
-            self.last = held_out(self.job, self.compiled, values, start, has_ema(values))
+        elif cadence.evaluates(start) and start == self.job.steps and not self._capped:
+            ema = has_ema(values)
+            self.last = held_out(self.job, self.compiled, values, start, ema=ema)
         for index in range(start, self.job.steps):
             if self.stop.requested:
                 return index
@@ -132,14 +141,23 @@ class Loop:
             batch = job.examples.train(rows)
         noise = Noise(job.seed, "train", index)
         self.compiled.step.run(batch, dict(job.settings.hypers), noise)
-        metrics = self.compiled.step.metrics()
-        require_finite(metrics, done, "training", self.saved)
+        self._look(wait=cadence.logs(done))
         if cadence.logs(done):
             scheduled = schedule_at(job, self.compiled, index)
-            self._record(Record(done, "train", metrics, hypers=scheduled))
+            self._record(Record(done, "train", self.trained, hypers=scheduled))
             self._time(done)
-        self.progress.step(done, metrics)
+        self.progress.step(done, self.trained)
         self._after(done)
+
+    def _look(self, *, wait: bool) -> None:
+        """Check the metrics of every step that has become known; all that were taken if `wait`.
+        A device may be a few steps behind, and only who waits for it makes it stand still."""
+        step = self.compiled.step
+        if wait:
+            step.metrics()
+        for index, found in step.latest():
+            require_finite(found, index + 1, "training", self.saved)
+            self.trained = found
 
     def _after(self, done: int) -> None:
         evaluates, draws, saves = (
@@ -149,6 +167,7 @@ class Loop:
         )
         if not (evaluates or draws or saves):
             return
+        self._look(wait=True)
         values = self.compiled.step.values()
         if evaluates:
             self._evaluate(done, values)
@@ -158,9 +177,11 @@ class Loop:
             self._save(done, values)
 
     def _evaluate(self, step: int, values: Mapping[str, Array], final: bool = False) -> None:
-        """Raw weights, and averaged ones where there are some: the latter are the result."""
+        """Raw weights, and averaged ones where there are some: the latter are the result. The last
+        evaluation of a run is over the whole held-out part."""
+        job, made = self.job, self.compiled
         for weights in ("raw", "ema") if has_ema(values) else ("raw",):
-            found = held_out(self.job, self.compiled, values, step, weights == "ema")
+            found = held_out(job, made, values, step, ema=weights == "ema", whole=final)
             if found:
                 require_finite(found, step, "held-out", self.saved)
                 self._record(Record(step, "heldout", found, weights, final=final))

@@ -22,7 +22,7 @@ class Progress(Protocol):
     def start(self, step: int, total: int) -> None: ...
 
     def step(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Called after every step, with that step's metrics."""
+        """Called after every step, with the newest metrics that are known."""
 
     def evaluated(self, step: int, metrics: Mapping[str, float]) -> None:
         """Held-out metrics after `step` steps."""
