@@ -33,10 +33,14 @@ _SHORT = 32
 
 
 def contraction(
-    express: Expressions, node: Node, bias: str | None = None, then: str = "none"
+    express: Expressions,
+    node: Node,
+    bias: str | None = None,
+    then: str = "none",
+    plus: str | None = None,
 ) -> str:
     """Torch text for a contraction; to a plain product, `bias` is added in every row, and `then`
-    ("none" or "relu") applied."""
+    ("none" or "relu") applied. `plus` is a tensor of the result's shape that is added to it."""
     op = node.op
     assert isinstance(op, Contract)
     left, right = express.whole(node.inputs[0]), express.whole(node.inputs[1])
@@ -57,16 +61,17 @@ def contraction(
     second = _grouped(b, b_labels, (batch, summed, b_free), sizes)
     extents = [prod(sizes[x] for x in labels) for labels in (a_free, summed, b_free)]
     large = 2 * prod(extents) >= _LARGE and min(extents) >= _SHORT
+    made = (*batch, *a_free, *b_free)
+    groups = [g for g in (batch, a_free, b_free) if g]
     if large and not batch:
         text = _dense(first, second, bias, then)
     else:
         text = _product(first, second, bool(batch), bool(a_free), bool(b_free), bias)
         text = f"torch.relu({text})" if then == "relu" else text
-    made = (*batch, *a_free, *b_free)
-    groups = [g for g in (batch, a_free, b_free) if g]
     if any(len(g) > 1 for g in groups):
         text += f".reshape({', '.join(str(sizes[x]) for x in made)})"
-    return text + _permuted(made, op.out)
+    text += _permuted(made, op.out)
+    return text if plus is None else f"{text}.add_({plus})"
 
 
 def _product(a: str, b: str, batch: bool, a_free: bool, b_free: bool, bias: str | None) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from backends.common.text import unbracketed
-from backends.torch_cpu.contraction import contraction, is_product
+from backends.torch_cpu.contraction import is_product
 from backends.torch_cpu.layout import images_to_convert
 from gendsl.ir.graph import Node
 from gendsl.ir.op import Absent, Composite, Inline, Kernel
@@ -274,11 +274,26 @@ class Expressions:
         return f"torch.where({condition}, {yes}, {no})"
 
     def _layer(self, node: Node) -> str | None:
-        """A product or convolution with its bias, and the relu of it, as one call, where all of it
-        is part of this expression."""
-        then = "none"
+        """A product or convolution with its bias, and the relu of it or a tensor added to it, as
+        one call, where all of it is part of this expression."""
         if isinstance(node.op, Relu) and self._written(node.inputs[0]):
-            node, then = node.inputs[0], "relu"
+            found = self._biased(node.inputs[0])
+            return None if found is None else self._anchored(*found, then="relu")
+        found = self._biased(node)
+        if found is not None:
+            return self._anchored(*found)
+        if not isinstance(node.op, Add):
+            return None
+        for main, other in (node.inputs, node.inputs[::-1]):
+            if not self._written(main) or main is other or self.value(other).number:
+                continue
+            anchor, bias = self._biased(main) or (main, None)
+            if _is_anchor(anchor):
+                return self._anchored(anchor, bias, plus=self._text(other))
+        return None
+
+    def _biased(self, node: Node) -> tuple[Node, Node] | None:
+        """The contraction and the bias of a sum that is written here."""
         if not isinstance(node.op, Add):
             return None
         for main, bias in (node.inputs, node.inputs[::-1]):
@@ -286,13 +301,18 @@ class Expressions:
                 continue
             match main.op, bias.op:
                 case Contract() as op, Broadcast(positions=(1,)) if is_product(op):
-                    return contraction(self, main, self._vector(bias), then)
+                    return main, bias
                 case Conv2d() | ConvTranspose2d(), Broadcast(positions=(1,)):
-                    text = self._kernels[main.op.name](self, main, self._vector(bias))
-                    return f"torch.relu_({text})" if then == "relu" else text
+                    return main, bias
                 case _:
                     pass
         return None
+
+    def _anchored(
+        self, main: Node, bias: Node | None, then: str = "none", plus: str | None = None
+    ) -> str:
+        vector = None if bias is None else self._vector(bias)
+        return self._kernels[main.op.name](self, main, vector, then, plus)
 
     def _written(self, node: Node) -> bool:
         """Whether the node's own text stands in this expression."""
@@ -346,6 +366,15 @@ class Expressions:
         return value.number and _as_float(value.text) == 0
 
 
+def _is_anchor(node: Node) -> bool:
+    """Whether the node is made by a call whose result is a tensor of its own."""
+    match node.op:
+        case Contract() as op:
+            return bool(op.summed)
+        case op:
+            return isinstance(op, (Conv2d, ConvTranspose2d))
+
+
 # ---- parts -------------------------------------------------------------------------------
 
 
@@ -353,7 +382,7 @@ def _tied(reader: Node, node: Node) -> bool:
     """Whether `reader` may be written as one call together with `node`."""
     match reader.op, node.op:
         case (
-            (Add(), Contract() | Conv2d() | ConvTranspose2d())
+            (Add(), Contract() | Conv2d() | ConvTranspose2d() | Add())
             | (Relu(), Add())
             | (Where(), Less() | LessEqual() | Mul())
             | (Mul(), SiluSlope() | GeluSlope())

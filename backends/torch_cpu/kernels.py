@@ -165,23 +165,40 @@ def _draw(express: Expressions, node: Node) -> str:
     return f"({text} + {low})" if low else text
 
 
-def _conv2d(express: Expressions, node: Node, bias: str = "None") -> str:
+def _conv2d(
+    express: Expressions,
+    node: Node,
+    bias: str | None = None,
+    then: str = "none",
+    plus: str | None = None,
+) -> str:
     op = node.op
     assert isinstance(op, Conv2d)
     x, w = _argument(express, node), _argument(express, node, 1)
     top, bottom, left, right = op.pads
-    if top == bottom >= 0 and left == right >= 0:
-        return f"torch.conv2d({x}, {w}, {bias}, {op.stride}, ({top}, {left}))"
-    padded = f"torch.nn.functional.pad({x}, ({left}, {right}, {top}, {bottom}))"
-    return f"torch.conv2d({padded}, {w}, {bias}, {op.stride})"
+    if top != bottom or left != right or min(top, left) < 0:
+        x = f"torch.nn.functional.pad({x}, ({left}, {right}, {top}, {bottom}))"
+        top = left = 0
+    place = f"{x}, {w}, {bias}, {op.stride}, ({top}, {left})"
+    text = f"conv2d_relu({place})" if then == "relu" else f"torch.conv2d({place})"
+    return text if plus is None else f"{text}.add_({plus})"
 
 
-def _conv_transpose2d(express: Expressions, node: Node, bias: str = "None") -> str:
+def _conv_transpose2d(
+    express: Expressions,
+    node: Node,
+    bias: str | None = None,
+    then: str = "none",
+    plus: str | None = None,
+) -> str:
     op = node.op
     assert isinstance(op, ConvTranspose2d)
     g, w = _argument(express, node), _argument(express, node, 1)
     height, width = express.context.shape(node)[2:]
-    return f"conv_transpose2d({g}, {w}, {bias}, {op.stride}, {op.pads}, ({height}, {width}))"
+    text = f"conv_transpose2d({g}, {w}, {bias}, {op.stride}, {op.pads}, ({height}, {width}))"
+    if then == "relu":
+        return f"torch.relu_({text})"
+    return text if plus is None else f"{text}.add_({plus})"
 
 
 def _conv2d_weight_grad(express: Expressions, node: Node) -> str:

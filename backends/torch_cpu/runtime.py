@@ -162,6 +162,18 @@ def dense(x: Tensor, w: Tensor, bias: Tensor | None = None, then: str = "none") 
     return torch.relu(y) if then == "relu" else y
 
 
+_FUSED_CONV = _find("mkldnn", "_convolution_pointwise")
+
+
+def conv2d_relu(
+    x: Tensor, w: Tensor, bias: Tensor | None, stride: int, pads: tuple[int, int]
+) -> Tensor:
+    """The relu of a convolution."""
+    if _FUSED_CONV is not None and x.dtype is torch.float32:
+        return _FUSED_CONV(x, w, bias, list(pads), [stride] * 2, [1, 1], 1, "relu", [], "")
+    return torch.relu_(torch.conv2d(x, w, bias, stride, pads))
+
+
 def relu_slope(y: Tensor, g: Tensor) -> Tensor:
     """`g` where y > 0, else 0."""
     return torch.ops.aten.threshold_backward.default(g, y, 0.0)
@@ -340,6 +352,7 @@ def namespace(real: torch.dtype) -> dict[str, Any]:
         "scatter_slice": scatter_slice,
         "gather": gather,
         "scatter_add": scatter_add,
+        "conv2d_relu": conv2d_relu,
         "conv_transpose2d": conv_transpose2d,
         "conv2d_weight_grad": conv2d_weight_grad,
         "sgd_": sgd_,

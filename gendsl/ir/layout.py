@@ -27,7 +27,7 @@ RESERVED = frozenset(
         *("tl", "triton", "float", "int", "range", "max", "min", "not", "step", "function"),
         *("channels_last", "dense", "gather", "scatter_add", "scatter_slice", "relu_slope"),
         *("relu_slope_at_0", "leaky_slope", "leaky_slope_at_0", "silu_slope", "gelu_slope"),
-        *("conv_transpose2d", "conv2d_weight_grad", "sgd_", "adam_", "adamw_"),
+        *("conv2d_relu", "conv_transpose2d", "conv2d_weight_grad", "sgd_", "adam_", "adamw_"),
         *keyword.kwlist,
     )
 )

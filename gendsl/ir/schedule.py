@@ -55,7 +55,13 @@ def _wait(calls: Sequence[Item], cut: Cut) -> None:
 
 
 def _ordered(calls: Sequence[Item]) -> list[Item]:
-    """A topological order; the smallest node id first among those ready."""
+    """A topological order; the smallest node id first among those ready. What only updates and
+    outputs read (a weight's gradient) comes as soon as its operands are there, while they are
+    still in the caches, and so that they can be freed."""
+    readers: dict[Node, set[Key]] = {}
+    for item in calls:
+        for node in item.reads:
+            readers.setdefault(node, set()).add(item.key)
     table = {item.key: item for item in calls}
     pending = {item.key: len(item.waits) for item in calls}
     blocks: dict[Key, list[Key]] = {}
@@ -64,9 +70,13 @@ def _ordered(calls: Sequence[Item]) -> list[Item]:
             blocks.setdefault(key, []).append(item.key)
 
     def rank(item: Item) -> int:
+        if isinstance(item.key, Node) and item.reads:
+            if all(isinstance(key, int) for key in readers.get(item.key, ())):
+                return max(n.id for n in item.reads)
         return max(n.id for n in (item.nodes or item.reads))
 
-    ready = [(rank(table[key]), n, key) for n, (key, k) in enumerate(pending.items()) if not k]
+    place = {item.key: number for number, item in enumerate(calls)}
+    ready = [(rank(table[key]), place[key], key) for key, k in pending.items() if not k]
     heapq.heapify(ready)
     order: list[Item] = []
     while ready:
@@ -75,7 +85,7 @@ def _ordered(calls: Sequence[Item]) -> list[Item]:
         for blocked in blocks.get(key, ()):
             pending[blocked] -= 1
             if not pending[blocked]:
-                heapq.heappush(ready, (rank(table[blocked]), len(order) + len(calls), blocked))
+                heapq.heappush(ready, (rank(table[blocked]), place[blocked], blocked))
     if len(order) < len(calls):
         raise _Cycle({key for key, k in pending.items() if k and isinstance(key, int)})
     return order

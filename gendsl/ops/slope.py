@@ -29,9 +29,7 @@ class SiluSlope(Unary):
 
     name: ClassVar[str] = "silu_slope"
     facts = Facts(low=Fraction(-1, 10), high=Fraction(11, 10))
-    targets = inline(
-        "silu_slope({0})", "(tl.sigmoid({0}) * (1.0 + {0} * (1.0 - tl.sigmoid({0}))))"
-    )
+    targets = inline("silu_slope({0})", "(tl.sigmoid({0}) * (1.0 + {0} * (1.0 - tl.sigmoid({0}))))")
 
     def compute(self, x: Array) -> Any:
         small = np.exp(-np.abs(x))
