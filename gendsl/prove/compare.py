@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gendsl.ir.graph import Node
-from gendsl.prove import equal
+from gendsl.prove import equal, factors, norms
 from gendsl.prove.cone import Cone, relu_zero
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel import rules as r
@@ -56,6 +56,10 @@ def prove_comparison(
     found = _directly(rel, p, equations, cone, signs, node, at)
     if found is None and rel != "ne" and depth:
         found = _by_summands(rel, p, equations, cone, depth)
+    if found is None and depth:
+        found = _split(rel, p, equations, cone, depth)
+    if found is None and rel in ("ge", "eq") and not top_atoms(p):
+        found = norms.by_roots(rel, p, cone)
     if found is not None or not top_atoms(p):
         return found
     steps, rest = settled(p, cone)
@@ -98,6 +102,19 @@ def _directly(
     return r.linear(rel, p, [(ONE, s) for s in (*steps, t)])
 
 
+def _split(rel: str, p: Poly, equations: Sequence[Thm], cone: Cone, depth: int) -> Thm | None:
+    """With roots and logarithms of products split, or as a product of positive factors."""
+    if rel == "gt" and (t := factors.positive(p, cone)) is not None:
+        return t
+    steps, rest = factors.split(p, cone)
+    if not steps:
+        return None
+    t = prove_comparison(rel, rest, equations, cone, None, None, (), depth - 1)
+    if t is None or rel == "ne":
+        return None
+    return r.linear(rel, p, [(ONE, s) for s in (*steps, t)])
+
+
 def settled(p: Poly, cone: Cone) -> tuple[list[Thm], Poly]:
     """p without the relus and indicators whose argument has a provable sign."""
     steps: list[Thm] = []
@@ -126,7 +143,7 @@ def top_atoms(p: Poly) -> list[Atom]:
 def _known_branch(a: Atom, cone: Cone) -> tuple[Atom, Thm] | None:
     """An equation `a - value = 0` for a relu or an indicator of known branch."""
     u = a.args[0]
-    up = cone.prove(u)
+    up = cone.prove(u) or factors.positive(u, cone)
     if up is not None:
         up = r.weaken(up, "ge") if up.concl.rel == "gt" else up
         return a, r.relu_at(up) if a.kind == "relu" else r.indicator_at(up)

@@ -17,7 +17,7 @@ from gendsl.prove import lp
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel import rules as r
 from gendsl.prove.kernel.rules import Thm
-from gendsl.prove.kernel.term import F1, ONE, Atom, Mono, Poly, atom, poly
+from gendsl.prove.kernel.term import F1, ONE, Atom, Mono, Poly, atom, const, of_atom, poly
 from gendsl.prove.sample import Point, Undefined
 
 MAX_COLUMNS = 900
@@ -165,8 +165,9 @@ class Cone:
         columns: dict[tuple[Poly, bool], Column] = {}
 
         def enter(column: Column) -> None:
-            if column.poly.terms:
-                columns.setdefault((column.poly, column.free), column)
+            key = (column.poly, column.free)
+            if column.poly.terms and (key not in columns or column.strict):
+                columns[key] = column
 
         for column in self._evident(target.terms):
             enter(column)
@@ -243,9 +244,12 @@ class Cone:
             yield from self._weighted(make, bodies)
         for i, j in _choices(target):
             yield from self._lift(lambda i=i, j=j: r.selected(i, j))  # type: ignore[misc]
-        known = [t for f in self.facts for t in self._instances(f, inner + [target])]
+        known = [t for f in self.facts for t in self.instances(f, inner + [target])]
         for t in known:
-            yield from self._lift(lambda t=t: t)  # type: ignore[misc]
+            if t.concl.rel != "ne":
+                yield from self._lift(lambda t=t: t)  # type: ignore[misc]
+            elif any(a.kind == "exp" for a in atoms):
+                yield from self._lift(lambda t=t: r.exp_strictly_above(t))  # type: ignore[misc]
         if depth:
             strict = [t for t in known if t.concl.rel in ("ge", "gt")][:12]
             for t, u in itertools.combinations_with_replacement(strict, 2):
@@ -318,7 +322,21 @@ class Cone:
             if depth or (both.terms.keys() & cross):
                 found[n.sub(p, q)] = None
                 found[n.add(p, q)] = None
-        return list(found)
+        more = [self._whole_square(target), _completed(inner) if depth else None]
+        return [*found, *(p for p in more if p is not None)]
+
+    def _whole_square(self, target: Poly) -> Poly | None:
+        """A sum of three or more terms whose square may be the body of the sums in a term."""
+        body = n.add(*(n.scale(n.mul(*self._open(m)), c) for m, c in target.terms.items()))
+        even = [(m, c) for m, c in body.terms.items() if m and all(k % 2 == 0 for _, k in m)]
+        roots = [n.assemble({a: k / 2 for a, k in m}, c) for m, c in even if c == 1]
+        if not 3 <= len(roots) <= 8 or len(roots) != len(even):
+            return None
+        whole = roots[0]
+        for p in roots[1:]:
+            ((m, c),) = n.mul(roots[0], p).terms.items()
+            whole = n.add(whole, n.scale(p, 1 if body.terms.get(m, c) > 0 else -1))
+        return whole
 
     def _permuted(self, p: Poly) -> Iterator[Poly]:
         """The same monomial with pool indices of one size exchanged."""
@@ -327,7 +345,7 @@ class Cone:
             if i.args[1] is j.args[1]:
                 yield n.substitute(p, {i: j, j: i})
 
-    def _instances(self, fact: Thm, polys: Sequence[Poly]) -> Iterator[Thm]:
+    def instances(self, fact: Thm, polys: Sequence[Poly]) -> Iterator[Thm]:
         """A fact at pool and free indices of the right sizes."""
         if not fact.concl.binders:
             yield fact
@@ -339,6 +357,12 @@ class Cone:
         ]
         for values in itertools.islice(itertools.product(*choices), 8):
             yield r.specialize(fact, values)
+
+
+def _completed(inner: Sequence[Poly]) -> Poly | None:
+    """v - 1/2, if the bodies are made of one variable v."""
+    atoms = {a for p in inner for m in p.terms for a, _ in m if a.kind == "var"}
+    return n.sub(of_atom(atoms.pop()), const(Fraction(1, 2))) if len(atoms) == 1 else None
 
 
 def _strictly(

@@ -56,7 +56,7 @@ WORDS: Mapping[str, str] = {
     "total": "summed over the index",
     "power_of_product": "a power of a product of positive numbers",
     "log_of_product": "the logarithm of a product of positive numbers",
-    "same_exp": "equal numbers have equal exponentials",
+    "same_image": "equal numbers have equal exponentials and logarithms",
     "staircase": "[i >= j] = [i >= j + 1] + [i = j], for whole numbers",
     "induct": "by induction: it holds at 0, and at k + 1 where it holds at k",
     "divide": "divided by a factor that is not 0",

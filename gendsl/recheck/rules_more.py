@@ -56,15 +56,15 @@ def log_of_product(c: Replay, t: Theorem) -> set[str] | None:
 
 
 @rule
-def same_exp(c: Replay, t: Theorem) -> set[str] | None:
-    arity(t, 1, 1)
-    p, gap = t.data[0], c.open(t.premises[0], "eq")
-
-    def value(a: Point, e: Env) -> Any:
-        x = c.terms.value(p, a, e)
-        return exp(x) - exp(x - c.terms.value(gap, a, e))
-
-    c.is_(t, value, c.free(p, gap), "eq")
+def same_image(c: Replay, t: Theorem) -> set[str] | None:
+    arity(t, 1, 4)
+    p, name, left, right = t.data
+    need(name in ("sexp", "slog"), "neither exp nor log")
+    f, gap = exp if name == "sexp" else log, c.open(t.premises[0], "eq")
+    free = c.free(p, gap, left, right)
+    c.agree(c.of(left), lambda a, e: f(c.terms.value(p, a, e)), free)
+    c.agree(c.of(right), lambda a, e: f(c.terms.value(p, a, e) - c.terms.value(gap, a, e)), free)
+    c.is_(t, lambda a, e: c.terms.value(left, a, e) - c.terms.value(right, a, e), free, "eq")
     return None
 
 

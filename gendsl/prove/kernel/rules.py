@@ -380,10 +380,11 @@ def log_of_product(t: Thm, u: Thm) -> Thm:
     return _thm("log_of_product", "eq", sub(left, right), [t, u], (left, right))
 
 
-def same_exp(t: Thm, p: Poly) -> Thm:
-    """From p - q = 0: exp p - exp q = 0."""
-    _need(t.concl.rel == "eq", "needs p = q")
-    return _thm("same_exp", "eq", sub(n.exp(p), n.exp(sub(p, t.poly))), [t], (p,))
+def same_image(t: Thm, p: Poly, name: str) -> Thm:
+    """From p - q = 0: f p - f q = 0, for f exp or log (p > 0 and q > 0 are conditions)."""
+    _need(t.concl.rel == "eq" and name in ("exp", "log"), "needs p = q, and exp or log")
+    left, right = ((n.exp if name == "exp" else n.log)(x) for x in (p, sub(p, t.poly)))
+    return _thm("same_image", "eq", sub(left, right), [t], (p, name, left, right))
 
 
 def total(t: Thm, i: Atom) -> Thm:
