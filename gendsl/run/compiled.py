@@ -22,6 +22,7 @@ from gendsl.target import CompiledFunction, CompiledStep
 
 Array = np.ndarray[Any, Any]
 
+EVALUATED = 1000  # held-out examples in an evaluation during training, at most
 SHOWN = 24  # held-out examples in a reconstruction picture
 _INITIAL = "initial:"  # keeps outputs apart from the values that a step carries
 CHECKED_STEPS = 200  # places of a schedule that are compared with the declared range
@@ -56,7 +57,7 @@ def compile_job(job: Job, step: StepGraph, initial: Mapping[str, Node]) -> Compi
             {_INITIAL + key: node for key, node in initial.items()}, job.sizes
         ),
         shapes={k: tuple(d.size(job.sizes) for d in n.type.shape) for k, n in step.updates.items()},
-        evaluate={n: _function(job, metrics, n) for n in sorted(set(evaluation_parts(job)))},
+        evaluate={n: _function(job, metrics, n) for n in evaluation_sizes(job)},
         schedules=_schedules(job),
         shows=shows,
         show=_function(job, pictured, shown) if pictured and shown else None,
@@ -96,11 +97,25 @@ def evaluation_outputs(job: Job) -> dict[str, Node]:
     return outputs
 
 
-def evaluation_parts(job: Job) -> list[int]:
-    """The held-out part as consecutive batches: their sizes, the last one a remainder."""
+def evaluated_rows(job: Job, whole: bool) -> Array:
+    """The held-out examples that an evaluation measures: all of them where `whole` is set or there
+    are at most `EVALUATED`, else that many, evenly spaced."""
     count = job.examples.held_out_count if job.examples else 0
+    if whole or count <= EVALUATED:
+        return np.arange(count)
+    return np.arange(EVALUATED) * count // EVALUATED
+
+
+def evaluation_parts(job: Job, whole: bool) -> list[int]:
+    """These examples as consecutive batches: their sizes, the last one a remainder."""
+    count = len(evaluated_rows(job, whole))
     full, rest = divmod(count, job.batch) if count else (0, 0)
     return [job.batch] * full + ([rest] if rest else [])
+
+
+def evaluation_sizes(job: Job) -> list[int]:
+    """Every size of such a batch, each once."""
+    return sorted({n for whole in (False, True) for n in evaluation_parts(job, whole)})
 
 
 def shown_count(job: Job) -> int:

@@ -1,7 +1,9 @@
 """Held-out evaluation: the average of every loss and term over the held-out part.
 
-Always: the noise of an example depends on its position in the held-out part only, so evaluations
-at different steps differ by the parameters alone; batches count by their number of examples.
+During training the average is over at most `EVALUATED` of its examples, at the end over all.
+Always: which examples these are is a function of their number, and the noise of one depends on its
+position among them only, so evaluations at different steps differ by the parameters alone; batches
+count by their number of examples.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gendsl.noise import Noise
-from gendsl.run.compiled import Compiled, evaluation_parts, hypers_at
+from gendsl.run.compiled import Compiled, evaluated_rows, evaluation_parts, hypers_at
 from gendsl.run.job import Job
 
 Array = np.ndarray[Any, Any]
@@ -33,17 +35,24 @@ def has_ema(values: Mapping[str, Array]) -> bool:
 
 
 def held_out(
-    job: Job, compiled: Compiled, values: Mapping[str, Array], step: int, ema: bool = False
+    job: Job,
+    compiled: Compiled,
+    values: Mapping[str, Array],
+    step: int,
+    *,
+    ema: bool = False,
+    whole: bool = False,
 ) -> dict[str, float]:
-    """Averages over the held-out part after `step` steps; empty without held-out examples."""
+    """Averages over the held-out part after `step` steps, over all of it with `whole`; empty
+    without held-out examples."""
     if job.examples is None:
         return {}
     hypers = hypers_at(job, compiled, step)
     read = readable(values, ema)
     totals: dict[str, float] = {}
-    first = 0
-    for count in evaluation_parts(job):
-        batch = job.examples.held_out(np.arange(first, first + count))
+    rows, first = evaluated_rows(job, whole), 0
+    for count in evaluation_parts(job, whole):
+        batch = job.examples.held_out(rows[first : first + count])
         noise = Noise(job.seed, "eval", first_example=first)
         for name, value in compiled.evaluate[count].run(read, batch, hypers, noise).items():
             totals[name] = totals.get(name, 0.0) + float(value) * count

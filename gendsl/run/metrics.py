@@ -1,10 +1,11 @@
 """`metrics.jsonl`: what a run measured, one JSON object a line, without a clock.
 
 A line is {"step", "split", "weights", "metrics", ...}: split "train" (the loss of one step's batch,
-before its update) or "heldout" (the average over the held-out part after `step` updates), weights
-"raw" or "ema", and every metric in nats by dotted name. "hypers" gives scheduled values. A line
-with "final": true was written because the run ended there, off the cadence; it is dropped when the
-run goes on. Always: resumed at step s, the file is what an unbroken run had written by step s.
+before its update) or "heldout" (the average over the held-out part after `step` updates, or over
+some of its examples where there are very many), weights "raw" or "ema", and every metric in nats by
+dotted name. "hypers" gives scheduled values. A line with "final": true was written because the run
+ended there, off the cadence or over the whole held-out part; it is dropped when the run goes on.
+Always: resumed at step s, the file is what an unbroken run had written by step s.
 """
 
 from __future__ import annotations

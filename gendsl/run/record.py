@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from math import prod
 from typing import Any
 
-from gendsl.run.compiled import Compiled
+from gendsl.run.compiled import Compiled, evaluated_rows
 from gendsl.run.job import Job
 from gendsl.run.manifest import FORMAT, Json, versions
 
@@ -61,6 +61,7 @@ def _data(job: Job) -> Json | None:
         "licence": job.data.licence,
         "train": job.examples.train_count,
         "held_out": job.examples.held_out_count,
+        "evaluated": len(evaluated_rows(job, whole=False)),
     }
 
 

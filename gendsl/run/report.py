@@ -63,11 +63,12 @@ def charts(records: Sequence[Record]) -> list[Chart]:
 def _series(
     records: Sequence[Record], name: str, split: str, weights: str
 ) -> tuple[tuple[float, float], ...]:
-    return tuple(
-        (float(r.step), r.metrics[name])
-        for r in records
-        if r.split == split and r.weights == weights and name in r.metrics
-    )
+    """One point a step: the first line, since the last evaluation may repeat one on more data."""
+    points: dict[float, float] = {}
+    for r in records:
+        if r.split == split and r.weights == weights and name in r.metrics:
+            points.setdefault(float(r.step), r.metrics[name])
+    return tuple(points.items())
 
 
 def write_report(folder: RunFolder, manifest: Json) -> None:
@@ -236,13 +237,22 @@ def _numbers(manifest: Json) -> str:
     )
 
 
+def _examples(data: Json) -> str:
+    """How many there are, and how many of the held-out ones evaluations during training use."""
+    text = f"{data['train']:,} for training, {data['held_out']:,} held out"
+    used = data.get("evaluated", data["held_out"])  # older manifests: all
+    if used == data["held_out"]:
+        return text
+    return f"{text}; evaluations during training use {used:,} of these, the last one uses all"
+
+
 def _origin(manifest: Json) -> str:
     rows = []
     if manifest["data"]:
         data = manifest["data"]
         rows += [
             ("data", escape(data["name"])),
-            ("examples", f"{data['train']:,} for training, {data['held_out']:,} held out"),
+            ("examples", _examples(data)),
             ("provenance", escape(data["provenance"])),
             ("licence", escape(data["licence"])),
             ("data hash", f"<code>{escape(manifest['data_hash'])}</code>"),

@@ -17,6 +17,7 @@ from gendsl.noise import Noise
 from gendsl.run import checkpoint, metrics
 from gendsl.run.compiled import (
     check_schedules,
+    evaluated_rows,
     evaluation_outputs,
     evaluation_parts,
     hypers_at,
@@ -24,6 +25,7 @@ from gendsl.run.compiled import (
     schedule_at,
 )
 from gendsl.run.evaluate import held_out, readable
+from gendsl.run.report import charts
 from gendsl.shape.tensor_type import Range
 from tests.run.making import codes, go, prepared, tiny
 
@@ -98,7 +100,7 @@ def test_held_out_is_the_reference_average(tmp_path: Path) -> None:
     """Against the numpy reference on the whole held-out part at once: batches and their remainder
     weigh by examples, and noise depends on the position only."""
     job, made = prepared(tiny(tmp_path))
-    assert evaluation_parts(job) == [32] * 11 + [7]
+    assert evaluation_parts(job, whole=True) == [32] * 11 + [7]
     values = initial_values(job, made)
     found = held_out(job, made, values, 20)
     outputs = evaluation_outputs(job)
@@ -184,3 +186,30 @@ def test_a_refuted_claim_trains_nothing(tmp_path: Path, monkeypatch: pytest.Monk
     page = (tmp_path / "run" / "report.html").read_text()
     assert "in spite of refuted claims: loss.wrong" in page
     assert '<span class="verdict refuted">refuted</span>' in page
+
+
+def test_evaluations_during_training_use_some_examples_and_the_last_one_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gendsl.run.compiled.EVALUATED", 100)
+    job, made = prepared(tiny(tmp_path))
+    rows = evaluated_rows(job, whole=False)
+    assert len(rows) == 100 and rows[0] == 0 and set(np.diff(rows)) == {3, 4} and rows[-1] == 355
+    assert evaluation_parts(job, whole=False) == [32] * 3 + [4]
+    values = initial_values(job, made)
+    some, whole = (held_out(job, made, values, 0, whole=w) for w in (False, True))
+    assert go(tiny(tmp_path), tmp_path / "run", seed=job.seed, steps=100) == 0
+    records = [r for r in metrics.read(tmp_path / "run" / "metrics.jsonl") if r.split == "heldout"]
+    assert [(r.step, r.weights, r.final) for r in records] == [
+        (0, "raw", False),
+        (0, "ema", False),
+        (100, "raw", False),
+        (100, "ema", False),
+        (100, "raw", True),
+        (100, "ema", True),
+    ]
+    assert records[0].metrics == some and some != whole
+    assert records[3].metrics != records[5].metrics
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "evaluations during training use 100 of these, the last one uses all" in page
+    assert len(charts(records)[0].series[0].points) == 2
