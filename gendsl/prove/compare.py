@@ -53,15 +53,21 @@ def prove_comparison(
     depth: int = 1,
 ) -> Thm | None:
     """p rel 0; `node`, if any, is a node whose value at `at` is p."""
-    found = _directly(rel, p, equations, cone, signs, node, at)
+    found = _norms(rel, p, equations, cone, depth) if norms.rooted(p) else None
+    found = found or _directly(rel, p, equations, cone, signs, node, at)
     if found is None and rel != "ne" and depth:
         found = _by_summands(rel, p, equations, cone, depth)
     if found is None and depth:
         found = _split(rel, p, equations, cone, depth)
-    if found is None and rel in ("ge", "eq") and not top_atoms(p):
+    if found is None and rel == "eq" and not top_atoms(p):
         found = norms.by_roots(rel, p, cone)
     if found is not None or not top_atoms(p):
         return found
+    return _branches(rel, p, equations, cone, depth)
+
+
+def _branches(rel: str, p: Poly, equations: Sequence[Thm], cone: Cone, depth: int) -> Thm | None:
+    """Without the relus and indicators that are known, or by cases."""
     steps, rest = settled(p, cone)
     if steps:
         t = prove_comparison(rel, rest, equations, cone, None, None, (), depth)
@@ -69,6 +75,15 @@ def prove_comparison(
             return None
         return r.linear(rel, p, [(ONE, s) for s in (*steps, t)])
     return by_cases(rel, p, equations, cone, depth)
+
+
+def _norms(rel: str, p: Poly, equations: Sequence[Thm], cone: Cone, depth: int) -> Thm | None:
+    """An inequality between norms: squares decide it sooner than combinations do."""
+    if rel != "ge":
+        return None
+    return (
+        _branches(rel, p, equations, cone, depth) if top_atoms(p) else norms.by_roots(rel, p, cone)
+    )
 
 
 def _directly(
