@@ -361,6 +361,16 @@ def namespace(real: torch.dtype) -> dict[str, Any]:
     }
 
 
+def cosine(angle: Any) -> Any:
+    """As `numpy.cos`, which is 6 times slower in float64."""
+    return torch.cos(torch.from_numpy(angle)).numpy()
+
+
+def sine(angle: Any) -> Any:
+    """As `numpy.sin`."""
+    return torch.sin(torch.from_numpy(angle)).numpy()
+
+
 # ---- the machine -------------------------------------------------------------------------
 
 # Work below this runs faster on one thread: waking others costs more than they save.

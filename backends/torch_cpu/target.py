@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from gendsl.noise import Noise
 
 Arrays = Mapping[str, Any]
-# Plans with more temporaries than this gain from keeping freed memory.
-_MUCH_MEMORY = 1 << 22
 
 
 class Executable:
@@ -43,7 +41,8 @@ class Executable:
         self.plan = plan
         self.source = emit(plan, carries=carries)
         self._builder = builder
-        self._ahead = Ahead()
+        # In float64, draws are numpy's to the last bit.
+        self._ahead = Ahead((runtime.cosine, runtime.sine)) if dtype == "float32" else Ahead()
         self._real = {"float32": torch.float32, "float64": torch.float64}[dtype]
         self._threads = runtime.threads_for(plan.flops)
         self._function = self._load(runtime.namespace(self._real))
@@ -51,8 +50,7 @@ class Executable:
         self._fields = {
             name: f"{kind}:{name}" for kind in ("data", "argument") for name in self.reads(kind)
         }
-        if plan.peak_bytes > _MUCH_MEMORY:
-            runtime.keep_freed_memory()
+        runtime.keep_freed_memory()
 
     def _load(self, space: dict[str, Any]) -> Callable[..., dict[str, Any]]:
         text = self.source.text
