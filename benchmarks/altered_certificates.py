@@ -19,6 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -102,24 +103,49 @@ def _alter_term(term: list[Any], kind: str, atoms: int, r: random.Random) -> boo
     return True
 
 
-def run(folder: Path, paths: Sequence[Path], count: int, seed: int) -> list[tuple[str, str, str]]:
-    """(kind of change, claim, reason of rejection) for each altered certificate."""
+def place(before: Any, after: Any, path: str = "") -> str:
+    """Where two JSON values differ first, and how."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in before:
+            if before[key] != after[key]:
+                return place(before[key], after[key], f"{path}.{key}".lstrip("."))
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for k, (x, y) in enumerate(zip(before, after, strict=True)):
+            if x != y:
+                return place(x, y, f"{path}[{k}]")
+    return f"{path}: {json.dumps(before)} became {json.dumps(after)}"
+
+
+@dataclass(frozen=True)
+class Altered:
+    """One altered certificate; `reason` says why it was rejected, "" when it was not."""
+
+    kind: str
+    claim: str
+    reason: str
+    change: str
+
+
+def run(folder: Path, paths: Sequence[Path], count: int, seed: int) -> list[Altered]:
+    """What the checker says about altered certificates."""
     r = random.Random(seed)
     found = []
-    place = folder / "altered.json"
+    file = folder / "altered.json"
     for _ in range(count):
         path = r.choice(list(paths))
-        made, kind = altered(json.loads(path.read_text(encoding="utf-8")), r)
-        place.write_text(json.dumps(made), encoding="utf-8")
-        judged = judge(place)
-        found.append((kind, made["claim"], judged.reason))
-    place.unlink()
+        before = json.loads(path.read_text(encoding="utf-8"))
+        made, kind = altered(before, r)
+        file.write_text(json.dumps(made), encoding="utf-8")
+        assert all(made[key] == before[key] for key in before if key != "proof")
+        claim, change = path.name.removesuffix(".json"), place(before["proof"], made["proof"])
+        found.append(Altered(kind, claim, judge(file).reason, change))
+    file.unlink()
     return found
 
 
-def table(rows: Sequence[tuple[str, str, str]], seed: int, seconds: float) -> str:
-    kinds = Counter(kind for kind, _, _ in rows)
-    kept = Counter(kind for kind, _, reason in rows if not reason)
+def table(rows: Sequence[Altered], seed: int, seconds: float) -> str:
+    kinds = Counter(x.kind for x in rows)
+    kept = Counter(x.kind for x in rows if not x.reason)
     lines = [
         "# Altered certificates",
         "",
@@ -134,6 +160,8 @@ def table(rows: Sequence[tuple[str, str, str]], seed: int, seconds: float) -> st
     for kind, total in sorted(kinds.items()):
         lines.append(f"| {kind} | {total} | {total - kept[kind]} | {kept[kind]} |")
     lines.append(f"| all | {len(rows)} | {len(rows) - sum(kept.values())} | {sum(kept.values())} |")
+    lines += ["", "Accepted (the statement is the same in each, and rebuilt from the graph):", ""]
+    lines += [f"- {x.claim}: {x.kind}, {x.change}" for x in rows if not x.reason]
     return "\n".join(lines) + "\n"
 
 

@@ -179,6 +179,7 @@ class Certificate:
     def _replay(self, sequents: Sequence[Sequent]) -> Replay:
         tables = self.made["proof"]
         terms = Terms(tables, self.made.get("functions", {}))
+        self._divided_sizes(terms, sequents)
         shown = self._shown([(s, s.stands) for s in sequents])
         dims = {row[1][1:] for row in terms.atoms if row[0] == "dim"}
         sizes = self._sizes(shown, 4, dims, terms.fits)
@@ -188,6 +189,19 @@ class Certificate:
         good = meeting(given, stands, (p for p in points if p.mode in MIXED), POINTS)
         good += [p for p in points if p.mode in MIXED and p not in good][: POINTS - len(good) + 2]
         return Replay(terms, tables, good, RULES)
+
+    def _divided_sizes(self, terms: Terms, sequents: Sequence[Sequent]) -> None:
+        """An index over a size with a division is over an axis of the claim's terms. (Otherwise a
+        proof could choose the points at which it is tried, by a size that is seldom whole.)"""
+        axes = {
+            _powers(d) for x in below([y for s in sequents for y in s.nodes]) for d in _sizes(x)
+        }
+        for row in terms.atoms:
+            if row[0] == "i":
+                size = _size_of(terms, row[-1])
+                whole = all(c.denominator == 1 and all(k > 0 for _, k in m) for c, m in size.terms)
+                if not whole and _powers(size) not in axes:
+                    raise Rejected("an index over a size that no axis of the claim has")
 
     def _shown(self, rows: Sequence[tuple[Sequent, Mapping[Node, str]]]) -> list[Node]:
         """The nodes that are computed when some stand for themselves."""
@@ -238,6 +252,26 @@ class Certificate:
             except Undefined as problem:
                 raise Rejected(f"the obligation is undefined at a point: {problem}") from problem
         return len(points)
+
+
+def _sizes(x: Node) -> tuple[Size, ...]:
+    """The sizes of a node's axes, and of its values where these are indices."""
+    return x.type.shape if x.type.bound is None else (*x.type.shape, x.type.bound)
+
+
+def _size_of(terms: Terms, ref: str) -> Size:
+    """A polynomial over names of sizes."""
+    rows = []
+    for c, m in terms.poly(ref):
+        dims = [(terms.atom(a), k) for a, k in m]
+        if any(a[0] != "dim" or k.denominator != 1 for a, k in dims):
+            raise Malformed("an index over something that is no size")
+        rows.append((c, tuple(sorted((str(a[1])[1:], int(k)) for a, k in dims))))
+    return Size(tuple(rows))
+
+
+def _powers(size: Size) -> frozenset[tuple[Fraction, tuple[tuple[str, int], ...]]]:
+    return frozenset(size.terms)
 
 
 MIXED = ("wide", "unit", "positive")

@@ -14,9 +14,9 @@ FILES = ("stdlib/prelude.gml", "stdlib/gaussian.gml", "stdlib/masking.gml", "pro
 def test_altered_proof_objects(root: Path, tmp_path: Path) -> None:
     paths = certificates(tmp_path, [root / f for f in FILES])
     rows = run(tmp_path, paths, 100, 1)
-    accepted = [row for row in rows if not row[2]]
+    accepted = [x for x in rows if not x.reason]
     assert len(accepted) <= 40  # a hypothesis too few or another true step can still be a proof
-    assert all(reason == "" or len(reason) > 5 for _, _, reason in rows)
+    assert all(x.reason == "" or len(x.reason) > 5 for x in rows)
 
 
 def test_an_altered_claim_is_rejected(root: Path, tmp_path: Path) -> None:
@@ -31,3 +31,19 @@ def test_an_altered_claim_is_rejected(root: Path, tmp_path: Path) -> None:
         s["goal"]["left"], s["goal"]["right"] = s["goal"]["right"], s["goal"]["left"]
     path.write_text(json.dumps(made))
     assert judge(path).reason
+
+
+def test_sizes_that_are_seldom_whole_are_rejected(root: Path, tmp_path: Path) -> None:
+    """An index over 1 / b would leave only the points with b = 1 to try the proof at."""
+    paths = certificates(tmp_path, [root / "stdlib/codebook.gml"])
+    path = next(p for p in paths if "squared_distance.distance_zero_iff" in p.name)
+    made = json.loads(path.read_text())
+    polys = made["proof"]["polys"]
+    used = {int(a[-1][1:]) for a in made["proof"]["atoms"] if a[0] == "i"}
+    for k in used:
+        [[_, [factor]]] = polys[k]
+        assert factor[1] == "1"
+        factor[1] = "-1"
+        path.write_text(json.dumps(made))
+        assert "no axis" in judge(path).reason
+        factor[1] = "1"
