@@ -10,6 +10,7 @@ a multiple of 64 bytes, so that loads can be 16 bytes wide; one copy moves a who
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from gendsl.shape.tensor_type import Bool, Elem, Fin, Real
 CARRIED = ("param", "slot", "state", "ema")
 INBOX = ("data", "argument", "hyper", "host", "step")
 OUTBOX = ("output",)
+OWNED = (CARRIED, INBOX, OUTBOX)
 
 
 def torch_type(elem: Elem) -> torch.dtype:
@@ -55,7 +57,7 @@ def group(plan: KernelPlan, roles: tuple[str, ...]) -> list[Memory]:
 
 def bytes_of(plan: KernelPlan) -> int:
     """What a plan takes on the device."""
-    kept = (places(group(plan, roles))[1] for roles in (CARRIED, INBOX, OUTBOX))
+    kept = (places(group(plan, roles))[1] for roles in OWNED)
     return sum(kept) + plan.arena_bytes
 
 
@@ -85,18 +87,17 @@ class Blocks:
     """All memory of a plan on a machine. Raises `OutOfMemory`."""
 
     def __init__(self, machine: Machine, plan: KernelPlan) -> None:
-        try:
-            self.carried, self.inbox, self.outbox = (
-                _part(machine, group(plan, roles)) for roles in (CARRIED, INBOX, OUTBOX)
-            )
-            temporary = group(plan, ("temporary",))
-            offsets = {memory.name: memory.offset for memory in temporary}
-            self.arena = Part(machine, temporary, offsets, plan.arena_bytes)
-        except OutOfMemory as problem:
-            raise OutOfMemory(bytes_of(plan), problem.free) from problem
-        parts = (self.carried, self.inbox, self.outbox, self.arena)
+        temporary = group(plan, ("temporary",))
+        layouts = [
+            *((members, *places(members)) for members in map(partial(group, plan), OWNED)),
+            (temporary, {memory.name: memory.offset for memory in temporary}, plan.arena_bytes),
+        ]
+        parts: list[Part] = []
+        for members, offsets, size in layouts:
+            try:
+                parts.append(Part(machine, members, offsets, size))
+            except OutOfMemory as problem:
+                free = problem.free + sum(part.size for part in parts)
+                raise OutOfMemory(bytes_of(plan), free) from problem
+        self.carried, self.inbox, self.outbox, self.arena = parts
         self.views = {name: part.view(name) for part in parts for name in part.memories}
-
-
-def _part(machine: Machine, memories: list[Memory]) -> Part:
-    return Part(machine, memories, *places(memories))

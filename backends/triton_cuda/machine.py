@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Protocol
 
 import torch
@@ -153,4 +154,10 @@ def here() -> Machine:
         return Interpreted()
     if not torch.cuda.is_available():
         raise fail("E0901", "cannot run on CUDA: torch sees no NVIDIA GPU")
+    return _cuda()
+
+
+@cache
+def _cuda() -> Cuda:
+    """One for the process: everything that runs there shares a stream, and so an order."""
     return Cuda()
