@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from backends.common.text import unbracketed
-from backends.torch_cpu.contraction import is_product
+from backends.torch_cpu.contraction import contraction, takes_bias
 from backends.torch_cpu.layout import images_to_convert
 from gendsl.ir.graph import Node
 from gendsl.ir.op import Absent, Composite, Inline, Kernel
@@ -29,6 +29,7 @@ from gendsl.ops.arithmetic import (
     Power,
     StopGrad,
     StraightThrough,
+    Sub,
 )
 from gendsl.ops.broadcast import Broadcast
 from gendsl.ops.compare import Less, LessEqual, ToReal, Where, Widen
@@ -282,6 +283,8 @@ class Expressions:
         found = self._biased(node)
         if found is not None:
             return self._anchored(*found)
+        if isinstance(node.op, Sub):
+            return self._distances(node)
         if not isinstance(node.op, Add):
             return None
         for main, other in (node.inputs, node.inputs[::-1]):
@@ -300,13 +303,30 @@ class Expressions:
             if not (self._written(main) and self._written(bias)) or main is bias:
                 continue
             match main.op, bias.op:
-                case Contract() as op, Broadcast(positions=(1,)) if is_product(op):
-                    return main, bias
+                case Contract() as op, Broadcast(positions=places) if takes_bias(op):
+                    if places == (node.type.rank - 1,):
+                        return main, bias
                 case Conv2d() | ConvTranspose2d(), Broadcast(positions=(1,)):
                     return main, bias
                 case _:
                     pass
         return None
+
+    def _distances(self, node: Node) -> str | None:
+        """b - k x W as one product, for a vector b along its last axis and a number k."""
+        bias, scaled = node.inputs
+        if not (self._written(bias) and self._written(scaled) and isinstance(scaled.op, Mul)):
+            return None
+        scale, main = self.value(scaled.inputs[0]), scaled.inputs[1]
+        op, last = main.op, (node.type.rank - 1,)
+        known = scale.number and _as_float(scale.text) is not None
+        rows = isinstance(bias.op, Broadcast) and bias.op.positions == last
+        if not (known and rows and self._written(main) and isinstance(op, Contract)):
+            return None
+        if not takes_bias(op):
+            return None
+        factor = repr(-float(scale.text))
+        return contraction(self, main, self._vector(bias), scale=factor)
 
     def _anchored(
         self, main: Node, bias: Node | None, then: str = "none", plus: str | None = None
@@ -384,6 +404,8 @@ def _tied(reader: Node, node: Node) -> bool:
         case (
             (Add(), Contract() | Conv2d() | ConvTranspose2d() | Add())
             | (Relu(), Add())
+            | (Sub(), Mul())
+            | (Mul(), Contract())
             | (Where(), Less() | LessEqual() | Mul())
             | (Mul(), SiluSlope() | GeluSlope())
         ):

