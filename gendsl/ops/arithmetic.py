@@ -157,7 +157,7 @@ class Maximum(Binary):
 
     name: ClassVar[str] = "maximum"
     facts = Facts(monotone=(1, 1), kinks=(ZERO,))
-    targets = inline("torch.maximum({0}, {1})", "tl.maximum({0}, {1})")
+    targets = inline("torch.maximum({0}, {1})", "_maximum({0}, {1})")
 
     def compute(self, a: Array, b: Array) -> Any:
         return np.maximum(a, b)
@@ -172,7 +172,7 @@ class Minimum(Binary):
 
     name: ClassVar[str] = "minimum"
     facts = Facts(monotone=(1, 1), kinks=(ZERO,))
-    targets = inline("torch.minimum({0}, {1})", "tl.minimum({0}, {1})")
+    targets = inline("torch.minimum({0}, {1})", "_minimum({0}, {1})")
 
     def compute(self, a: Array, b: Array) -> Any:
         return np.minimum(a, b)

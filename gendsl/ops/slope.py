@@ -29,7 +29,7 @@ class SiluSlope(Unary):
 
     name: ClassVar[str] = "silu_slope"
     facts = Facts(low=Fraction(-1, 10), high=Fraction(11, 10))
-    targets = inline("silu_slope({0})", "(tl.sigmoid({0}) * (1.0 + {0} * (1.0 - tl.sigmoid({0}))))")
+    targets = inline("silu_slope({0})", "(_sigmoid({0}) * (1.0 + {0} * (1.0 - _sigmoid({0}))))")
 
     def compute(self, x: Array) -> Any:
         small = np.exp(-np.abs(x))
@@ -55,8 +55,8 @@ class GeluSlope(Unary):
     facts = Facts(low=Fraction(-13, 100), high=Fraction(113, 100))
     targets = inline(
         "gelu_slope({0})",
-        "(0.5 * (1.0 + tl.erf({0} * 0.7071067811865476))"
-        " + 0.3989422804014327 * {0} * tl.exp(-0.5 * {0} * {0}))",
+        "(0.5 * (1.0 + _erf({0} * 0.7071067811865476))"
+        " + 0.3989422804014327 * {0} * _exp(-0.5 * {0} * {0}))",
     )
 
     def compute(self, x: Array) -> Any:

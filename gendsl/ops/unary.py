@@ -31,7 +31,7 @@ class Exp(Unary):
 
     name: ClassVar[str] = "exp"
     facts = Facts(low=ZERO, open_low=True, monotone=(1,))
-    targets = inline("torch.exp({0})", "tl.exp({0})")
+    targets = inline("torch.exp({0})", "_exp({0})")
 
     def compute(self, x: Array) -> Any:
         return np.exp(x)
@@ -46,7 +46,7 @@ class Expm1(Unary):
 
     name: ClassVar[str] = "expm1"
     facts = Facts(low=-ONE, open_low=True, monotone=(1,))
-    targets = inline("torch.expm1({0})", "libdevice.expm1({0})")
+    targets = inline("torch.expm1({0})", "_expm1({0})")
 
     def compute(self, x: Array) -> Any:
         return np.expm1(x)
@@ -61,7 +61,7 @@ class Log(Unary):
 
     name: ClassVar[str] = "log"
     facts = Facts(monotone=(1,), domain="positive")
-    targets = inline("torch.log({0})", "tl.log({0})")
+    targets = inline("torch.log({0})", "_log({0})")
 
     def compute(self, x: Array) -> Any:
         return np.log(x)
@@ -76,7 +76,7 @@ class Log1p(Unary):
 
     name: ClassVar[str] = "log1p"
     facts = Facts(monotone=(1,), domain="above_minus_one")
-    targets = inline("torch.log1p({0})", "libdevice.log1p({0})")
+    targets = inline("torch.log1p({0})", "_log1p({0})")
 
     def compute(self, x: Array) -> Any:
         return np.log1p(x)
@@ -167,7 +167,7 @@ class Relu(Unary):
 
     name: ClassVar[str] = "relu"
     facts = Facts(low=ZERO, monotone=(1,), kinks=(ZERO,))
-    targets = inline("torch.relu({0})", "tl.maximum({0}, 0.0)")
+    targets = inline("torch.relu({0})", "_maximum({0}, 0.0)")
 
     def compute(self, x: Array) -> Any:
         return np.maximum(x, x.dtype.type(0))
@@ -183,7 +183,7 @@ class Sigmoid(Unary):
 
     name: ClassVar[str] = "sigmoid"
     facts = Facts(low=ZERO, high=ONE, open_low=True, open_high=True, monotone=(1,))
-    targets = inline("torch.sigmoid({0})", "tl.sigmoid({0})")
+    targets = inline("torch.sigmoid({0})", "_sigmoid({0})")
 
     def compute(self, x: Array) -> Any:
         return _sigmoid(x)
@@ -199,7 +199,7 @@ class Tanh(Unary):
 
     name: ClassVar[str] = "tanh"
     facts = Facts(low=-ONE, high=ONE, open_low=True, open_high=True, monotone=(1,))
-    targets = inline("torch.tanh({0})", "libdevice.tanh({0})")
+    targets = inline("torch.tanh({0})", "_tanh({0})")
 
     def compute(self, x: Array) -> Any:
         return np.tanh(x)
@@ -217,7 +217,7 @@ class Softplus(Unary):
     targets = inline(
         # torch returns x above its threshold, by default 20, which is too early for float64
         "torch.nn.functional.softplus({0}, threshold=40.0)",
-        "(tl.maximum({0}, 0.0) + libdevice.log1p(tl.exp(-tl.abs({0}))))",
+        "_softplus({0})",
     )
 
     def compute(self, x: Array) -> Any:
@@ -233,7 +233,7 @@ class Silu(Unary):
 
     name: ClassVar[str] = "silu"
     facts = Facts(low=Fraction(-279, 1000))
-    targets = inline("torch.nn.functional.silu({0})", "({0} * tl.sigmoid({0}))")
+    targets = inline("torch.nn.functional.silu({0})", "_silu({0})")
 
     def compute(self, x: Array) -> Any:
         return x * _sigmoid(x)
@@ -251,7 +251,7 @@ class Erf(Unary):
 
     name: ClassVar[str] = "erf"
     facts = Facts(low=-ONE, high=ONE, open_low=True, open_high=True, monotone=(1,))
-    targets = inline("torch.erf({0})", "tl.erf({0})")
+    targets = inline("torch.erf({0})", "_erf({0})")
 
     def compute(self, x: Array) -> Any:
         return _erf(x)
@@ -270,9 +270,7 @@ class Gelu(Unary):
 
     name: ClassVar[str] = "gelu"
     facts = Facts(low=Fraction(-17, 100))
-    targets = inline(
-        "torch.nn.functional.gelu({0})", "(0.5 * {0} * (1.0 + tl.erf({0} * 0.7071067811865476)))"
-    )
+    targets = inline("torch.nn.functional.gelu({0})", "_gelu({0})")
 
     def compute(self, x: Array) -> Any:
         return x * (1 + _erf(x / x.dtype.type(math.sqrt(2)))) / 2
@@ -295,7 +293,7 @@ class Sin(Unary):
 
     name: ClassVar[str] = "sin"
     facts = Facts(low=-ONE, high=ONE)
-    targets = inline("torch.sin({0})", "tl.sin({0})")
+    targets = inline("torch.sin({0})", "_sin({0})")
 
     def compute(self, x: Array) -> Any:
         return np.sin(x)
@@ -310,7 +308,7 @@ class Cos(Unary):
 
     name: ClassVar[str] = "cos"
     facts = Facts(low=-ONE, high=ONE)
-    targets = inline("torch.cos({0})", "tl.cos({0})")
+    targets = inline("torch.cos({0})", "_cos({0})")
 
     def compute(self, x: Array) -> Any:
         return np.cos(x)
