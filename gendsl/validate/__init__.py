@@ -1,0 +1,15 @@
+"""Translation validation: emitted text and the graph nodes it claims to compute, to verdicts.
+
+    whole.py       integers: polynomials over sizes and index variables, floor division, bounds
+    value.py       values at one index: what text and graph are both read into
+    merge.py       the tiling lemma: a sum over tiles and lanes is a sum over elements
+    meaning.py     graph nodes as values
+    normal.py      values as polynomials of the prover's kernel; equality
+    torch_text.py  executes the torch source of a plan (torch_values.py: what calls mean)
+    triton_text.py executes Triton source (triton_values.py: what calls mean)
+    check_torch.py, check_triton.py   statements and kernels against the graph
+    verdict.py     what is shown, as text and JSON
+
+Nothing here imports torch, triton or a backend: a backend hands over text, and says which node each
+memory holds. Always: what is not modelled is `unknown`, with its place. Results are over the reals.
+"""

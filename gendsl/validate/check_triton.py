@@ -1,0 +1,430 @@
+"""Triton source against the graph: every store of every task equals the node of its memory.
+
+In: the text, the launches in order, which memory holds which node. Out: findings. By induction over
+launches: what a task stores equals the node that its memory is to hold, where memories written by
+earlier launches (and inputs) stand for their nodes. Checked for each task: addresses of loads and
+stores lie in their memory, every element is written exactly once, padding lanes add nothing, and no
+task of a launch reads or overwrites what another one writes. Always: for all sizes and all blocks
+(`Scope` says where numbers had to be fixed), all inputs, over the reals.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gendsl.ir.graph import Node
+from gendsl.shape.tensor_type import Bool, Fin
+from gendsl.validate import merge
+from gendsl.validate import value as v
+from gendsl.validate import whole as w
+from gendsl.validate.meaning import Meaning, Sizes, places
+from gendsl.validate.normal import equal
+from gendsl.validate.triton_text import Access, At, Entry, Machine, functions_of
+from gendsl.validate.triton_values import Pointer, single
+from gendsl.validate.value import Value
+from gendsl.validate.verdict import DIFFERS, PROVED, UNKNOWN, Finding, Kernel
+from gendsl.validate.whole import Unit, Unmodelled, Whole
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task function and the node that each memory it writes is to hold afterwards."""
+
+    name: str
+    writes: Mapping[str, Node]
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One launch: `arguments` are memories in the order of the kernel's pointers."""
+
+    kernel: str
+    grid: int
+    arguments: Sequence[str]
+    constants: Mapping[str, int | str]
+    tasks: Sequence[Task]
+
+
+@dataclass(frozen=True)
+class Given:
+    """What is in memory before the first launch: nodes by (memory, place), which memory holds the
+    key words of which draw, and the step's words."""
+
+    nodes: Mapping[Node, tuple[str, int]]
+    draws: Mapping[str, str] = field(default_factory=dict)
+    steps: str = ""
+
+
+@dataclass
+class Checker:
+    """Runs over the launches; `held` says which memory holds which node now."""
+
+    text: str
+    sizes: Sizes
+    numbers: Mapping[str, int]
+    given: Given
+    held: dict[Node, tuple[str, Whole]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.functions = functions_of(self.text)
+        self.held = {n: (m, w.number(k)) for n, (m, k) in self.given.nodes.items()}
+        self.contents: dict[str, Node] = {
+            m: n for n, (m, k) in self.given.nodes.items() if n.type.rank or k == 0
+        }
+
+    def run(self, launches: Iterable[Launch]) -> list[Kernel]:
+        found: list[Kernel] = []
+        for launch in launches:
+            found += self.launch(launch)
+        return found
+
+    def launch(self, launch: Launch) -> list[Kernel]:
+        done: list[tuple[Task, Machine, list[Finding]]] = []
+        ran = list(self._tasks(launch))
+        for task, machine, findings in ran:
+            done.append((task, machine, findings + list(self._findings(launch, task, machine))))
+        races = self._races([(t, m) for t, m, _ in ran])
+        for task, _, _ in ran:
+            for memory, node in task.writes.items():
+                self._holds(memory, node)
+        return [Kernel(t.name, tuple(findings + races.get(t.name, []))) for t, _, findings in done]
+
+    def _holds(self, memory: str, node: Node) -> None:
+        """From the next launch on, the memory holds the node, and no longer what it held."""
+        for old in [n for n, (m, _) in self.held.items() if m == memory]:
+            del self.held[old]
+        self.held[node] = (memory, w.ZERO)
+        self.contents[memory] = node
+
+    # ---- execution ----------------------------------------------------------------------------
+
+    def _tasks(self, launch: Launch) -> Iterator[tuple[Task, Machine, list[Finding]]]:
+        """Every task of a launch, executed for a generic one of its programs."""
+        stage = Stage(self, launch)
+        for task in launch.tasks:
+            machine = stage.machine(task)
+            findings: list[Finding] = []
+            try:
+                stage.execute(task, machine)
+            except At as problem:
+                findings.append(Finding("execution", UNKNOWN, problem.line, str(problem)))
+            except Unmodelled as problem:
+                findings.append(Finding("execution", UNKNOWN, 0, str(problem)))
+            yield task, machine, findings
+
+    def entry(self, memory: str) -> Entry:
+        """What loads of a memory find."""
+        if memory in self.given.draws or memory == self.given.steps:
+            return Entry("fin", w.number(1 << 32))
+        node = self.contents.get(memory)
+        if node is None:
+            return Entry("real")
+        match node.type.elem:
+            case Fin(bound):
+                return Entry("fin", self.sizes.whole(bound))
+            case Bool():
+                return Entry("bool")
+            case _:
+                return Entry("real")
+
+    def count(self, memory: str) -> Whole | None:
+        """How many elements a memory has, where a node says so."""
+        node = self.contents.get(memory)
+        if node is None or memory in {m for m, k in self.given.nodes.values() if k}:
+            return None
+        return w.product(self.sizes.shape(node))
+
+    # ---- findings -----------------------------------------------------------------------------
+
+    def _findings(self, launch: Launch, task: Task, machine: Machine) -> Iterator[Finding]:
+        written: dict[str, list[Access]] = {}
+        for store in machine.stores:
+            written.setdefault(store.memory, []).append(store)
+        for memory, node in task.writes.items():
+            stores = written.pop(memory, [])
+            if len(stores) != 1:
+                reason = f"{len(stores)} stores; one is expected"
+                yield Finding(memory, UNKNOWN if stores else DIFFERS, 0, reason)
+                continue
+            yield self._store(stores[0], node, launch)
+        for memory, stores in written.items():
+            yield Finding(memory, DIFFERS, stores[0].line, "written, and no node is claimed for it")
+        for load in dict.fromkeys(machine.loads):
+            found = self._bounds(load)
+            if found is not None:
+                yield found
+
+    def _store(self, store: Access, node: Node, launch: Launch) -> Finding:
+        what = f"{store.memory} = {node.op.name}"
+        try:
+            reason = self._stored(store, node, launch)
+        except Unmodelled as problem:
+            reason = f"unknown: {problem}"
+        if reason is None:
+            return Finding(what, PROVED, store.line)
+        status = UNKNOWN if reason.startswith("unknown") else DIFFERS
+        return Finding(what, status, store.line, reason)
+
+    def _stored(self, store: Access, node: Node, launch: Launch) -> str | None:
+        assert store.value is not None
+        extents = [d for d, lane in zip(store.shape, store.lanes, strict=True) if lane is None]
+        if any(d is not w.ONE for d in extents):
+            return "unknown: several lanes write one place"
+        lanes = [lane for lane in store.lanes if lane is not None]
+        variables = [*dict.fromkeys((*store.around, *lanes))]
+        value = store.value if isinstance(store.value, Value) else v.real(store.value)
+        conditions = v.conjuncts(store.mask)
+        now, (offset, made, *rest), _ = settled(variables, [store.offset, value, *conditions])
+        assert isinstance(offset, Whole) and isinstance(made, Value)
+        left = [c for c in rest if c is not v.TRUE]
+        if left:
+            return f"unknown: the store's mask leaves {v.show(left[0])}"  # type: ignore[arg-type]
+        shape = self.sizes.shape(node)
+        numel = w.product(shape)
+        problem = covers(now, offset, numel)
+        if problem is not None:
+            return problem
+        meaning = Meaning(self.sizes, self.held)
+        expected = meaning.real(node, ()) if not shape else self._expected(meaning, node, offset)
+        now, (found, wanted), _ = settled(now, [made, expected])
+        assert isinstance(found, Value) and isinstance(wanted, Value)
+        return equal(found, wanted)
+
+    def _expected(self, meaning: Meaning, node: Node, offset: Whole) -> Value:
+        at = places(offset, self.sizes.shape(node))
+        found = meaning.at(node, at, own=node not in self.held)
+        if isinstance(found, Whole):
+            return v.real(found)
+        return v.where(found, v.ONE, v.ZERO) if isinstance(node.type.elem, Bool) else found
+
+    def _bounds(self, load: Access) -> Finding | None:
+        count = self.count(load.memory)
+        if count is None:
+            return None
+        try:
+            inside = within(load, count)
+        except Unmodelled as problem:
+            return Finding(f"load of {load.memory}", UNKNOWN, load.line, str(problem))
+        if inside:
+            return None
+        reason = f"the address {load.offset} is not shown to be in 0 .. {count} - 1"
+        return Finding(f"load of {load.memory}", DIFFERS, load.line, reason)
+
+    def _races(self, ran: Sequence[tuple[Task, Machine]]) -> dict[str, list[Finding]]:
+        """What one task of the launch reads or writes of another's results; and loads of what the
+        task itself overwrites, elsewhere than where it writes."""
+        found: dict[str, list[Finding]] = {}
+        for task, machine in ran:
+            here = found.setdefault(task.name, [])
+            for other, writer in ran:
+                for store in writer.stores:
+                    for access in (*machine.loads, *machine.stores):
+                        if access.memory != store.memory:
+                            continue
+                        if other is not task:
+                            reason = f"{other.name} of the same launch writes it"
+                            here.append(Finding(access.memory, DIFFERS, access.line, reason))
+                        elif access.value is None and access.offset is not store.offset:
+                            reason = "read elsewhere than where the task overwrites it"
+                            here.append(Finding(access.memory, DIFFERS, access.line, reason))
+                        elif access.value is None and access.line > store.line:
+                            reason = "read after it was overwritten"
+                            here.append(Finding(access.memory, DIFFERS, access.line, reason))
+        return {name: list(dict.fromkeys(rows)) for name, rows in found.items()}
+
+
+def settled(
+    variables: Sequence[Unit], things: Sequence[merge.Thing]
+) -> tuple[list[Unit], list[merge.Thing], w.Renaming]:
+    """`merge.settle` where conditions among the things may be assumed: bounds of variables."""
+
+    def guard(now: Sequence[Unit], out: Sequence[merge.Thing]) -> tuple[Unit, Whole] | None:
+        assumed = [x for x in out if isinstance(x, Value) and x.kind == "ge0"]
+        for i in now:
+            for bound in merge.guards(i, assumed):
+                if w.nonnegative(i.args[1] - bound) and w.positive(bound):
+                    return i, bound
+        return None
+
+    return merge.settle(variables, things, guard)
+
+
+def covers(variables: Sequence[Unit], offset: Whole, count: Whole) -> str | None:
+    """None if `offset` takes each value below `count` exactly once as the variables vary: it is a
+    mixed-radix number whose digits are the variables."""
+    left, stride = list(variables), w.ONE
+    rest = offset
+    while left:
+        digit = next((i for i in left if _slope(offset, i) is stride), None)
+        if digit is None:
+            names = ", ".join(f"{i} < {i.args[1]}" for i in left)
+            return f"differ: {offset} is not shown to reach each element once ({names})"
+        left.remove(digit)
+        rest = rest - w.of_unit(digit) * stride
+        stride = stride * digit.args[1]
+    if rest.terms:
+        return f"differ: the address {offset} does not start at 0"
+    if stride is not count:
+        return f"differ: {stride} elements are written, of {count}"
+    return None
+
+
+def _slope(offset: Whole, i: Unit) -> Whole | None:
+    slope, _ = w.affine_in(offset, i)
+    return slope
+
+
+def within(load: Access, count: Whole) -> bool:
+    """Whether every address that is read lies in the memory."""
+    variables = sorted(
+        w.variables(load.offset) | {u for u in load.mask.units if u.kind == "var"},
+        key=lambda u: u.serial,
+    )
+    _, (offset, *conditions), _ = settled(variables, [load.offset, *v.conjuncts(load.mask)])
+    assert isinstance(offset, Whole)
+    rest = [c for c in conditions if isinstance(c, Value) and c is not v.TRUE]
+    offset = assuming(offset, rest)
+    return w.nonnegative(offset) and w.less(offset, count)
+
+
+def assuming(offset: Whole, conditions: Sequence[Value]) -> Whole:
+    """The offset where p >= 0 and X - 1 - p >= 0: with p as a variable below X."""
+    gaps = [c.args[0] for c in conditions if c.kind == "ge0"]
+    for n, p in enumerate(gaps):
+        for q in gaps[n + 1 :]:
+            bound = p + q + 1
+            if w.variables(bound) or not w.positive(bound):
+                continue
+            for i in sorted(w.variables(p), key=lambda u: u.serial):
+                slope, rest = w.affine_in(p, i)
+                if slope is None or slope.constant not in (1, -1):
+                    continue
+                y = w.of_unit(w.variable(bound))
+                solved = y - rest if slope.constant == 1 else rest - y
+                return assuming(
+                    w.rename(offset, {i: solved}),
+                    [v.rename(c, {i: solved}) for c in conditions if c.args[0] not in (p, q)],
+                )
+    return offset
+
+
+def programs(stores: Sequence[Access], p: Unit) -> Whole:
+    """How many programs a task needs: its rows of tiles, times the tiles in a row; one if no
+    address varies with the program."""
+    for store in stores:
+        units = w.units_of(store.offset) | store.mask.units
+        if p not in units:
+            continue
+        quotients = [u for u in units if u.kind == "div" and u.args[0] is w.of_unit(p)]
+        below = max((u.args[1] for u in quotients), key=lambda q: len(str(q)), default=w.ONE)
+        top = next((u for u in quotients if u.args[1] is below), p)
+        for c in v.conjuncts(store.mask):
+            if c.kind != "ge0" or top not in c.units:
+                continue
+            slope, rest = w.affine_in(c.args[0], top)
+            if slope is None or w.variables(slope) or p in w.units_of(rest):
+                continue
+            lanes = dict.fromkeys(w.variables(rest), w.ZERO)
+            return below * w.cdiv(w.rename(rest, lanes) + 1, -slope)
+        return below
+    return w.ONE
+
+
+class Stage:
+    """The kernel of one launch: which task each program does, and with what arguments."""
+
+    def __init__(self, checker: Checker, launch: Launch) -> None:
+        self.checker, self.launch = checker, launch
+        function = checker.functions.get(launch.kernel)
+        if function is None:
+            raise Unmodelled(f"no function {launch.kernel}")
+        self.function = function
+        names = [a.arg for a in function.args.args]
+        pointers = [n for n in names if n not in launch.constants]
+        if len(pointers) != len(launch.arguments):
+            raise Unmodelled(f"the arguments of {launch.kernel}")
+        self.names: dict[str, object] = {
+            n: single(Pointer(m, w.ZERO)) for n, m in zip(pointers, launch.arguments, strict=True)
+        }
+        for name, x in launch.constants.items():
+            self.names[name] = self._constant(name, x)
+
+    def _constant(self, name: str, x: int | str) -> object:
+        """A size by its name, for all values; blocks as well; text as it is."""
+        if isinstance(x, str):
+            return x
+        if name in self.checker.sizes.names:
+            return single(self.checker.sizes.names[name])
+        return single(w.size(name)) if x > 1 else single(w.number(x))
+
+    def machine(self, task: Task) -> Machine:
+        memories = self.launch.arguments
+        return Machine(
+            self.checker.functions,
+            {m: self.checker.entry(m) for m in memories},
+            self.checker.given.draws,
+            self.checker.given.steps,
+        )
+
+    def execute(self, task: Task, machine: Machine) -> None:
+        """Run the programs of one task: the branch of the stage that calls it."""
+        first, count, body = self._branch(task)
+        if count is None:
+            trial = self.machine(task)
+            p = w.variable(w.size("PROGRAMS"), "p")
+            trial.program = first + w.of_unit(p)
+            trial.execute(self.names, body)
+            count = programs(trial.stores, p)
+            numbers = self.numbers()
+            if w.evaluate(first + count, numbers) != self.launch.grid:
+                raise Unmodelled(f"{count} programs are needed, and {self.launch.grid} launched")
+        p = w.variable(count, "p")
+        machine.program = first + w.of_unit(p)
+        machine.around.append(p)
+        machine.execute(self.names, body)
+
+    def numbers(self) -> dict[str, int]:
+        """Sizes and blocks as they are in this launch."""
+        blocks = {n: x for n, x in self.launch.constants.items() if isinstance(x, int)}
+        return {**self.checker.sizes.numbers(self.checker.numbers), **blocks}
+
+    def _branch(self, task: Task) -> tuple[Whole, Whole | None, list[ast.stmt]]:
+        """(first program, how many, statements) of a task; None: as many as are left."""
+        before: list[ast.stmt] = []
+        for statement in self.function.body:
+            if isinstance(statement, ast.If):
+                if _calls(statement.body, task.name):
+                    first, last = self._range(statement.test, before)
+                    count = None if last is None else last - first
+                    return first, count, [*before, *statement.body]
+                if statement.orelse:
+                    raise Unmodelled("a branch with an else")
+                continue
+            before.append(statement)
+        if task.name == self.launch.kernel or _calls(before, task.name):
+            return w.ZERO, None, before
+        raise Unmodelled(f"{self.launch.kernel} does not call {task.name}")
+
+    def _range(self, test: ast.expr, before: list[ast.stmt]) -> tuple[Whole, Whole | None]:
+        """The programs for which `(pid >= a) & (pid < b)` or a part of it holds."""
+        match test:
+            case ast.BinOp(left=a, op=ast.BitAnd(), right=b):
+                first, _ = self._range(a, before)
+                return first, self._range(b, before)[1]
+            case ast.Compare(left=ast.Name("pid"), ops=[ast.GtE()], comparators=[limit]):
+                return self._number(limit, before), None
+            case ast.Compare(left=ast.Name("pid"), ops=[ast.Lt()], comparators=[limit]):
+                return w.ZERO, self._number(limit, before)
+            case _:
+                raise Unmodelled(f"a branch on `{ast.unparse(test)}`")
+
+    def _number(self, e: ast.expr, before: list[ast.stmt]) -> Whole:
+        """A number of programs, after these statements."""
+        return self.machine(self.launch.tasks[0]).number(self.names, before, e)
+
+
+def _calls(body: Sequence[ast.stmt], name: str) -> bool:
+    calls = (y for s in body for y in ast.walk(s) if isinstance(y, ast.Call))
+    return any(isinstance(c.func, ast.Name) and c.func.id == name for c in calls)

@@ -1,0 +1,267 @@
+"""What the calls in generated torch source mean: products, convolutions, and the tables of names.
+
+In: evaluated arguments. Out: tensors and numbers. Functions of the backend's runtime mean what
+their docstrings say; `CALLS` holds functions by the name in the text, `METHODS` those of tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from gendsl.validate import torch_values as tv
+from gendsl.validate import value as v
+from gendsl.validate import whole as w
+from gendsl.validate.meaning import At
+from gendsl.validate.torch_values import (
+    Anything,
+    Tensor,
+    arithmetic,
+    integer,
+    integers,
+    of_op,
+    padded,
+    reshaped,
+)
+from gendsl.validate.value import Value
+from gendsl.validate.whole import Unmodelled
+
+# ---- products ----------------------------------------------------------------------------
+
+
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """A matrix product over the last axis of a and the first (or second last) of b; batched."""
+    batch = a.shape[:-2] if len(a.shape) > 2 else ()
+    left, right = len(a.shape) - len(batch) == 2, len(b.shape) - len(batch) == 2
+    inner = a.shape[-1]
+    if b.shape[: len(batch)] != batch or b.shape[-2 if right else -1] != inner:
+        raise Unmodelled(f"a product of {a.shape} and {b.shape}")
+    shape = (*batch, *a.shape[-2:-1] * left, *b.shape[-1:] * right)
+
+    def entry(at: At) -> Value:
+        k = w.variable(w.number(inner))
+        lead, rest = at[: len(batch)], at[len(batch) :]
+        x = a.real((*lead, *(rest[:1] if left else ()), w.of_unit(k)))
+        y = b.real((*lead, w.of_unit(k), *(rest[-1:] if right else ())))
+        return v.total([k], v.mul(x, y))
+
+    return Tensor(shape, entry)
+
+
+def ranked(rank_a: int, rank_b: int) -> Callable[[Tensor, Tensor], Tensor]:
+    def apply(a: Tensor, b: Tensor) -> Tensor:
+        if (len(a.shape), len(b.shape)) != (rank_a, rank_b):
+            raise Unmodelled(f"a product of {a.shape} and {b.shape}")
+        return product(a, b)
+
+    return apply
+
+
+def _addmm(bias: Tensor, a: Tensor, b: Tensor) -> Anything:
+    return arithmetic("add", ranked(2, 2)(a, b), bias)
+
+
+def _dense(a: Tensor, b: Tensor, bias: Anything = None, then: Anything = "none") -> Anything:
+    y = ranked(2, 2)(a, b)
+    y = y if bias is None else arithmetic("add", y, bias)
+    return of_op("relu")(y) if then == "relu" else y
+
+
+def _gather(table: Tensor, index: Tensor, batch: Anything) -> Tensor:
+    b, rank = integer(batch), len(index.shape)
+    return Tensor(
+        (*index.shape, *table.shape[b + 1 :]),
+        lambda at: table.at((*at[:b], index.index(at[:rank]), *at[rank:])),
+    )
+
+
+def _scatter_add(index: Tensor, values: Tensor, batch: Anything, size: Anything) -> Tensor:
+    b, rank = integer(batch), len(index.shape)
+
+    def entry(at: At) -> Value:
+        lead, slot, rest = at[:b], at[b], at[b + 1 :]
+        new = [w.variable(w.number(d)) for d in index.shape[b:]]
+        inner = (*lead, *map(w.of_unit, new))
+        hit = v.same(index.index(inner), slot)
+        return v.total(new, v.where(hit, values.real((*inner, *rest)), v.ZERO))
+
+    return Tensor((*index.shape[:b], integer(size), *values.shape[rank:]), entry)
+
+
+def _one_hot(index: Tensor, classes: Anything) -> Tensor:
+    return Tensor(
+        (*index.shape, integer(classes)),
+        lambda at: v.where(v.same(index.index(at[:-1]), at[-1]), v.ONE, v.ZERO),
+    )
+
+
+# ---- convolutions ------------------------------------------------------------------------
+
+
+def _conv2d(
+    x: Tensor, weight: Tensor, bias: Anything, stride: Anything, pads: Anything = None
+) -> Anything:
+    step = integer(stride)
+    if pads is not None:
+        top, left = integers(pads)
+        x = padded(x, tuple(map(w.number, (left, left, top, top))))
+    batch, _, rows, columns = x.shape
+    out, channels, height, width = weight.shape
+    shape = (batch, out, (rows - height) // step + 1, (columns - width) // step + 1)
+
+    def entry(at: At) -> Value:
+        c, i, j = (w.variable(w.number(d)) for d in (channels, height, width))
+        inner = tuple(map(w.of_unit, (c, i, j)))
+        place = (at[0], inner[0], at[2] * step + inner[1], at[3] * step + inner[2])
+        return v.total([c, i, j], v.mul(x.real(place), weight.real((at[1], *inner))))
+
+    y = Tensor(shape, entry)
+    return (
+        y if bias is None else arithmetic("add", y, reshaped(bias, *map(w.number, (1, out, 1, 1))))
+    )
+
+
+def _conv_transpose2d(
+    g: Tensor, weight: Tensor, bias: Anything, stride: Anything, pads: Anything, size: Anything
+) -> Anything:
+    step, (top, _, left, _) = w.number(integer(stride)), integers(pads)
+    channels, out, height, width = weight.shape
+
+    def entry(at: At) -> Value:
+        o, i, j = (w.variable(w.number(d)) for d in (channels, height, width))
+        inner = tuple(map(w.of_unit, (o, i, j)))
+        found = v.TRUE
+        place = [at[0], inner[0]]
+        for axis, first in ((2, top), (3, left)):
+            gap = at[axis] + first - inner[axis - 1]
+            y = w.floordiv(gap, step)
+            found = v.both(found, v.same(w.modulo(gap, step), w.ZERO))
+            found = v.both(found, v.at_least(y, w.ZERO))
+            found = v.both(found, v.at_least(w.number(g.shape[axis] - 1), y))
+            place.append(y)
+        if found is v.FALSE:
+            return v.ZERO
+        factor = weight.real((inner[0], at[1], *inner[1:]))
+        return v.total([o, i, j], v.mul(v.where(found, g.real(place), v.ZERO), factor))
+
+    y = Tensor((g.shape[0], out, *integers(size)), entry)
+    return (
+        y if bias is None else arithmetic("add", y, reshaped(bias, *map(w.number, (1, out, 1, 1))))
+    )
+
+
+def _conv2d_weight_grad(
+    x: Tensor, g: Tensor, shape: Anything, stride: Anything, pads: Anything
+) -> Tensor:
+    top, bottom, left, right = integers(pads)
+    around, step = padded(x, tuple(map(w.number, (left, right, top, bottom)))), integer(stride)
+    batch, _, rows, columns = g.shape
+
+    def entry(at: At) -> Value:
+        b, r, s = (w.variable(w.number(d)) for d in (batch, rows, columns))
+        inner = tuple(map(w.of_unit, (b, r, s)))
+        place = (inner[0], at[1], inner[1] * step + at[2], inner[2] * step + at[3])
+        return v.total([b, r, s], v.mul(around.real(place), g.real((inner[0], at[0], *inner[1:]))))
+
+    return Tensor(integers(shape), entry)
+
+
+# ---- tables ------------------------------------------------------------------------------
+
+
+def _arange(count: Anything) -> Tensor:
+    return Tensor((integer(count),), lambda at: at[0])
+
+
+def _full(shape: Anything, fill: Anything, dtype: Anything = None) -> Tensor:
+    return Tensor(integers(shape), lambda at: fill)
+
+
+def _clone(x: Tensor) -> Tensor:
+    return replace(x, memory=tv.own_memory())
+
+
+_NAMED = {
+    "torch.nn.functional.silu": "silu",
+    "torch.nn.functional.gelu": "gelu",
+}
+_POINTWISE = [
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "sqrt",
+    "rsqrt",
+    "abs",
+    "sign",
+    "relu",
+    "sigmoid",
+    "tanh",
+    "erf",
+    "sin",
+    "cos",
+    "floor",
+    "square",
+    "reciprocal",
+    "maximum",
+    "minimum",
+]
+
+CALLS: dict[str, Callable[..., Anything]] = {
+    **{f"torch.{name}": of_op(name) for name in _POINTWISE},
+    **{name: of_op(op) for name, op in _NAMED.items()},
+    "torch.nn.functional.softplus": tv.softplus,
+    "torch.pow": tv.power,
+    "torch.where": tv.where,
+    "torch.clamp": tv.clamp,
+    "torch.nn.functional.pad": padded,
+    "torch.cat": tv.cat,
+    "torch.flip": tv.flip,
+    "torch.sum": lambda x, axes=None: tv.reduced("sum", x, axes),
+    "torch.amax": lambda x, axes: tv.reduced("max", x, axes),
+    "torch.amin": lambda x, axes: tv.reduced("min", x, axes),
+    "torch.logsumexp": tv.logsumexp,
+    "torch.softmax": tv.softmax,
+    "torch.log_softmax": tv.log_softmax,
+    "torch.cumprod": lambda x, dim: tv.line("cumprod", x, dim, index=False),
+    "torch.cumsum": tv.cumsum,
+    "torch.argsort": tv.argsort,
+    "torch.argmin": tv.pick("argmin"),
+    "torch.argmax": tv.pick("argmax"),
+    "torch.mm": ranked(2, 2),
+    "torch.bmm": ranked(3, 3),
+    "torch.mv": ranked(2, 1),
+    "torch.dot": ranked(1, 1),
+    "torch.matmul": product,
+    "torch.addmm": _addmm,
+    "torch.conv2d": _conv2d,
+    "torch.nn.functional.one_hot": _one_hot,
+    "torch.arange": _arange,
+    "torch.full": _full,
+    "torch.tensor": lambda x, dtype=None: tv.scalar(x),
+    "dense": _dense,
+    "relu_slope": tv.relu_slope,
+    "channels_last": lambda x: x,
+    "relu_slope_at_0": tv.slope_at_0,
+    "leaky_slope": tv.leaky("less"),
+    "leaky_slope_at_0": tv.leaky("less_equal"),
+    "silu_slope": tv.silu_slope,
+    "gelu_slope": tv.gelu_slope,
+    "scatter_slice": tv.scatter_slice,
+    "gather": _gather,
+    "scatter_add": _scatter_add,
+    "conv_transpose2d": _conv_transpose2d,
+    "conv2d_weight_grad": _conv2d_weight_grad,
+    "float": tv.to_real,
+    "num.power": tv.power,
+}
+METHODS: dict[str, Callable[..., Anything]] = {
+    "t": tv.transposed,
+    "permute": tv.permuted,
+    "reshape": reshaped,
+    "expand": tv.expanded,
+    "unsqueeze": tv.unsqueezed,
+    "squeeze": tv.squeezed,
+    "clone": _clone,
+    "contiguous": lambda x: x,
+}

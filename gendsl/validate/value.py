@@ -1,0 +1,339 @@
+"""Values at one index: what emitted text and graph nodes are both read into.
+
+In: constructors' arguments. Out: hash-consed trees. Reals, by kind: ("num", Fraction) · ("inf", 1
+or -1) · ("pi",) · ("whole", Whole) · ("get", memory, Whole, "real") the entry at a row-major offset
+· ("op", Op, arguments) a pointwise op of the graph · ("where", truth, yes, no) · ("sum" | "max" |
+"min", variables, body) · ("draw", dist, path, places, loop) · ("fn", name, places, ((variables,
+body), ...)) an opaque function of all that its operands hold. Truth values: ("truth", bool) ·
+("ge0" | "eq0", Whole) · ("not", t) · ("and" | "or", t, u) · ("cmp", Op, a, b) of reals · ("get",
+memory, Whole, "bool"). Keys of indices: ("get", memory, Whole, "fin") · ("choice", truth, Whole,
+Whole) · ("pick", "argmin", variable, body) · ("draw", ...) · ("fn", ...).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
+from typing import Any
+
+from gendsl.ops import arithmetic as ar
+from gendsl.validate import whole as w
+from gendsl.validate.whole import Renaming, Unit, Whole
+
+
+class Value:
+    """See the module. Make with `value`."""
+
+    __slots__ = ("args", "kind", "serial", "units")
+    units: frozenset[Unit]
+
+    def __init__(self, kind: str, args: tuple[Any, ...], serial: int) -> None:
+        self.kind, self.args, self.serial = kind, args, serial
+        units: set[Unit] = set()
+        for part in _parts(args):
+            units |= part.units if isinstance(part, Value) else w.units_of(part)
+        if kind in BINDERS:
+            units -= set(args[0])
+        elif kind == "pick":
+            units.discard(args[1])
+        elif kind == "fn":
+            units -= {v for bound, _ in args[2] for v in bound}
+        self.units = frozenset(units)
+
+    def __repr__(self) -> str:
+        return show(self)
+
+
+BINDERS = ("sum", "max", "min")
+_VALUES: dict[tuple[Any, ...], Value] = {}
+
+
+def _parts(args: Iterable[Any]) -> Iterable[Value | Whole]:
+    for a in args:
+        if isinstance(a, Value | Whole):
+            yield a
+        elif isinstance(a, tuple):
+            yield from _parts(a)
+
+
+def value(kind: str, *args: Any) -> Value:
+    key = (kind, *args)
+    found = _VALUES.get(key)
+    if found is None:
+        found = _VALUES[key] = Value(kind, args, len(_VALUES))
+    return found
+
+
+# ---- reals -------------------------------------------------------------------------------
+
+
+def num(x: Fraction | int) -> Value:
+    return value("num", Fraction(x))
+
+
+def real(x: Whole) -> Value:
+    """An integer as a real number."""
+    return num(x.constant) if x.constant is not None else value("whole", x)
+
+
+def get(memory: str, offset: Whole, elem: str = "real") -> Value:
+    return value("get", memory, offset, elem)
+
+
+def index_of(key: Value, bound: Whole) -> Whole:
+    """The index that a key stands for."""
+    return w.of_unit(w.unit("get", key, bound))
+
+
+def op(operation: Any, *args: Value) -> Value:
+    """A pointwise op; arithmetic of numbers is done, and 0 and 1 vanish."""
+    a = args[0]
+    match operation:
+        case ar.Neg():
+            return num(-a.args[0]) if a.kind == "num" else value("op", operation, args)
+        case ar.Add():
+            if ZERO in args:
+                return args[1] if a is ZERO else a
+        case ar.Sub():
+            if args[1] is ZERO:
+                return a
+        case ar.Mul():
+            if ZERO in args and not any(x.kind == "inf" for x in args):
+                return ZERO
+            if ONE in args:
+                return args[1] if a is ONE else a
+        case _:
+            pass
+    if all(x.kind == "num" for x in args) and len(args) == 2:
+        x, y = (v.args[0] for v in args)
+        match operation:
+            case ar.Add():
+                return num(x + y)
+            case ar.Sub():
+                return num(x - y)
+            case ar.Mul():
+                return num(x * y)
+            case _:
+                pass
+    return value("op", operation, args)
+
+
+def add(a: Value, b: Value) -> Value:
+    return op(ar.Add(), a, b)
+
+
+def mul(a: Value, b: Value) -> Value:
+    return op(ar.Mul(), a, b)
+
+
+def total(variables: Sequence[Unit], body: Value) -> Value:
+    """The sum over all values of the variables."""
+    return value("sum", tuple(variables), body) if variables and body is not ZERO else body
+
+
+def where(condition: Value, yes: Value, no: Value) -> Value:
+    if condition.kind == "truth":
+        return yes if condition.args[0] else no
+    yes = under(condition, yes)
+    return yes if yes is no else value("where", condition, yes, no)
+
+
+def choice(condition: Value, yes: Whole, no: Whole) -> Whole:
+    """One of two indices. Its bound is that of `yes`, if `no` is below it too."""
+    if condition.kind == "truth":
+        return yes if condition.args[0] else no
+    if yes is no:
+        return yes
+    gets = [u for u in yes.atoms if u.kind in ("get", "var")]
+    bound = gets[0].args[-1] if len(gets) == 1 and yes is w.of_unit(gets[0]) else None
+    if bound is None or not (w.nonnegative(no) and w.less(no, bound)):
+        raise w.Unmodelled(f"a choice between {yes} and {no}")
+    return index_of(value("choice", condition, yes, no), bound)
+
+
+def first(kind: str, i: Unit, body: Value) -> Value:
+    """The key of the first index whose entry is the least (argmin), or the largest (argmax)."""
+    body = op(ar.Neg(), body) if kind == "argmax" else body
+    return value("pick", "argmin", i, body)
+
+
+# ---- truth values ------------------------------------------------------------------------
+
+
+def truth(x: bool) -> Value:
+    return value("truth", x)
+
+
+def at_least(a: Whole, b: Whole) -> Value:
+    """a >= b."""
+    gap = _without_floor(a - b)
+    if w.nonnegative(gap):
+        return TRUE
+    return FALSE if w.nonnegative(-gap - 1) else value("ge0", gap)
+
+
+def _without_floor(gap: Whole) -> Whole:
+    """floor(n / q) + r >= 0 as n + r q >= 0; r - floor(n / q) >= 0 as r q + q - 1 - n >= 0."""
+    for u in gap.atoms:
+        if u.kind == "div":
+            slope, rest = w.affine_in(gap, u)
+            number, divisor = u.args
+            if slope is w.ONE:
+                return _without_floor(number + rest * divisor)
+            if slope is MINUS:
+                return _without_floor(rest * divisor + divisor - 1 - number)
+    return gap
+
+
+def same(a: Whole, b: Whole) -> Value:
+    gap = a - b
+    if gap.constant is not None:
+        return truth(gap.constant == 0)
+    return FALSE if w.positive(gap) or w.positive(-gap) else value("eq0", gap)
+
+
+def negate(t: Value) -> Value:
+    if t.kind == "truth":
+        return truth(not t.args[0])
+    if t.kind == "ge0":
+        return at_least(-t.args[0] - 1, w.ZERO)
+    return t.args[0] if t.kind == "not" else value("not", t)
+
+
+def both(a: Value, b: Value) -> Value:
+    if FALSE in (a, b):
+        return FALSE
+    if TRUE in (a, b) or a is b:
+        return b if a is TRUE else a
+    a, b = under(b, a), under(a, b)
+    return b if a is TRUE else a if b is TRUE or a is b else value("and", a, b)
+
+
+def under(condition: Value, x: Any) -> Any:
+    """A value or integer where a condition holds: divisions of what it says is not negative."""
+    gaps = [c.args[0] for c in conjuncts(condition) if c.kind == "ge0"]
+    units = x.units if isinstance(x, Value) else w.units_of(x)
+    to = {u: w.floordiv(*u.args) for u in units if u.kind == "trunc" and u.args[0] in gaps}
+    if not to:
+        return x
+    return rename(x, to) if isinstance(x, Value) else w.rename(x, to)
+
+
+def either(a: Value, b: Value) -> Value:
+    if TRUE in (a, b):
+        return TRUE
+    return b if a is FALSE else a if b is FALSE or a is b else value("or", a, b)
+
+
+def conjuncts(t: Value) -> list[Value]:
+    return [c for a in t.args for c in conjuncts(a)] if t.kind == "and" else [t]
+
+
+# ---- substitution ------------------------------------------------------------------------
+
+_renamed: dict[tuple[Value, frozenset[tuple[Unit, Whole]]], Value] = {}
+
+
+def rename(x: Value, to: Renaming) -> Value:
+    """Replace units by integers; truth values that this decides are decided."""
+    here = {u: p for u, p in to.items() if u in x.units}
+    if not here:
+        return x
+    key = (x, frozenset(here.items()))
+    found = _renamed.get(key)
+    if found is None:
+        found = _renamed[key] = _rename(x, here)
+    return found
+
+
+def _rename(x: Value, to: Renaming) -> Value:
+    args = x.args
+    match x.kind:
+        case "whole":
+            return real(w.rename(args[0], to))
+        case "get":
+            return get(args[0], w.rename(args[1], to), args[2])
+        case "op":
+            return op(args[0], *(rename(a, to) for a in args[1]))
+        case "where":
+            return where(*(rename(a, to) for a in args))
+        case "ge0":
+            return at_least(w.rename(args[0], to), w.ZERO)
+        case "eq0":
+            return same(w.rename(args[0], to), w.ZERO)
+        case "not":
+            return negate(rename(args[0], to))
+        case "and" | "or":
+            return (both if x.kind == "and" else either)(*(rename(a, to) for a in args))
+        case _:
+            return value(x.kind, *(_each(a, to) for a in args))
+
+
+def _each(a: Any, to: Renaming) -> Any:
+    if isinstance(a, Value):
+        return rename(a, to)
+    if isinstance(a, Whole):
+        return w.rename(a, to)
+    return tuple(_each(x, to) for x in a) if isinstance(a, tuple) else a
+
+
+def freshened(x: Value) -> Value:
+    """A sum (or maximum) with new names for its variables."""
+    new = {v: w.variable(v.args[1]) for v in x.args[0]}
+    body = rename(x.args[1], {v: w.of_unit(n) for v, n in new.items()})
+    return value(x.kind, tuple(new.values()), body)
+
+
+def unfold(x: Value, define: Callable[[str, Whole], Value | None]) -> Value:
+    """Replace entries of memories by what they are defined to be."""
+    done: dict[Value, Value] = {}
+
+    def each(a: Any) -> Any:
+        if isinstance(a, Value):
+            return whole_value(a)
+        return tuple(each(y) for y in a) if isinstance(a, tuple) else a
+
+    def whole_value(y: Value) -> Value:
+        if y not in done:
+            made = define(y.args[0], y.args[1]) if y.kind == "get" and y.args[2] == "real" else None
+            if made is not None:
+                done[y] = whole_value(made)
+            elif y.kind in ("op", "where"):
+                head = (y.args[0],) if y.kind == "op" else ()
+                rest = y.args[1] if y.kind == "op" else y.args
+                parts = [whole_value(a) for a in rest]
+                done[y] = op(*head, *parts) if y.kind == "op" else where(*parts)
+            else:
+                done[y] = value(y.kind, *(each(a) for a in y.args))
+        return done[y]
+
+    return whole_value(x)
+
+
+w.rebuild_key.append(rename)
+w.units_of_key.append(lambda key: key.units)
+
+
+def show(x: Value) -> str:
+    """A short text, for reasons."""
+    match x.kind:
+        case "num":
+            return str(x.args[0]) if x.args[0].denominator < 1000 else f"{float(x.args[0]):g}"
+        case "whole" | "truth":
+            return str(x.args[0])
+        case "get":
+            return f"{x.args[0]}[{x.args[1]}]"
+        case "op":
+            return f"{x.args[0].name}({', '.join(map(show, x.args[1]))})"
+        case "ge0" | "eq0":
+            return f"{x.args[0]} {'>=' if x.kind == 'ge0' else '='} 0"
+        case "sum" | "max" | "min":
+            return f"{x.kind}({show(x.args[1])})"
+        case "where" | "and" | "or" | "not":
+            return f"{x.kind}({', '.join(map(show, x.args))})"
+        case _:
+            return f"{x.kind} {x.args[0]}"
+
+
+MINUS = w.number(-1)
+ZERO, ONE, TRUE, FALSE = num(0), num(1), truth(True), truth(False)

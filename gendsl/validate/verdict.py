@@ -1,0 +1,88 @@
+"""Verdicts of translation validation, and how they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+PROVED, DIFFERS, UNKNOWN = "proved", "differs", "unknown"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One statement, store or check: `place` is a line of the text, `what` the value it makes."""
+
+    what: str
+    status: str
+    line: int
+    reason: str = ""
+
+    def data(self) -> dict[str, Any]:
+        return {"what": self.what, "status": self.status, "line": self.line, "reason": self.reason}
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A unit of emitted text (a Triton task, or a torch function) with its findings."""
+
+    name: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def status(self) -> str:
+        """The worst of the findings; unknown without any."""
+        found = {f.status for f in self.findings}
+        if DIFFERS in found:
+            return DIFFERS
+        return UNKNOWN if UNKNOWN in found or not found else PROVED
+
+
+@dataclass(frozen=True)
+class Validation:
+    """All kernels of one emitted text. `scope` says for which sizes, `trusted` what is assumed."""
+
+    title: str
+    scope: str
+    kernels: tuple[Kernel, ...]
+    notes: Sequence[str] = ()
+    findings: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def proved(self) -> int:
+        return sum(k.status == PROVED for k in self.kernels)
+
+    @property
+    def status(self) -> str:
+        found = {k.status for k in self.kernels}
+        if DIFFERS in found:
+            return DIFFERS
+        return UNKNOWN if UNKNOWN in found or not found else PROVED
+
+    def data(self) -> dict[str, Any]:
+        return {
+            "title": self.title,
+            "scope": self.scope,
+            "status": self.status,
+            "proved": self.proved,
+            "kernels": [
+                {"name": k.name, "status": k.status, "findings": [f.data() for f in k.findings]}
+                for k in self.kernels
+            ],
+            "notes": list(self.notes),
+        }
+
+    def text(self) -> str:
+        """One line per kernel, and the reasons of those that are not proved."""
+        rows = [f"{self.title}: {self.proved} of {len(self.kernels)} proved, {self.scope}"]
+        width = max((len(k.name) for k in self.kernels), default=0)
+        for k in self.kernels:
+            count = len(k.findings)
+            rows.append(f"  {k.status:8} {k.name:{width}}  {count} checks")
+            rows += [
+                f"           line {f.line}: {f.what}: {f.status}: {f.reason}"
+                for f in k.findings
+                if f.status != PROVED
+            ]
+        rows += [f"  note: {note}" for note in self.notes]
+        return "\n".join(rows) + "\n"
