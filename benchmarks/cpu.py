@@ -174,15 +174,15 @@ def main() -> int:
             say(f"the peak is not measured: {why}")
         try:
             results = measured(asked, place)
+            if whole:
+                warm = {r.workload: filled(r.workload, list(r.cold), place) for r in results}
+                commands = startup.commands(folder)
+                text = report.table(results, peak, asked.threads, asked.rounds, warm, commands)
+                report.write(text, results)
+                say("wrote benchmarks/tables/cpu.md and cpu.svg")
         except Broken as problem:
             say(str(problem))
             return 1
-        if whole:
-            warm = {r.workload: filled(r.workload, list(r.cold), place) for r in results}
-            commands = startup.commands(folder)
-            text = report.table(results, peak, asked.threads, asked.rounds, warm, commands)
-            report.write(text, results)
-            say("wrote benchmarks/tables/cpu.md and cpu.svg")
     if asked.json:
         print(json.dumps(ratios(results)))
     else:

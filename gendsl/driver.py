@@ -14,7 +14,9 @@ errors ends the analysis; what was made until then is in the result. Nothing her
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,13 +25,17 @@ from gendsl import resources
 from gendsl.core.claim import Claim
 from gendsl.core.from_syntax import check
 from gendsl.core.program import Interface, Program
-from gendsl.diagnostics.model import GendslError, Sink
+from gendsl.diagnostics.model import GendslError, Sink, fail
 from gendsl.ir.graph import Graph
 from gendsl.ir.text import graph_hash
 from gendsl.lower.program import lower
 from gendsl.prove.verdict import ClaimReport
 from gendsl.source.read import read_source
 from gendsl.source.text import SourceFile
+
+# Terms nest as deeply as a program has lines that build on the line before; Python's own limit of
+# 1,000 calls would end at a hundred. The prover keeps that limit: there it bounds a search.
+DEEPEST = 50_000
 
 Keep = Callable[[Claim, Any], None]  # Any: an Outcome; the prover is imported when it is needed
 
@@ -58,15 +64,18 @@ def analyse(path: str, sink: Sink, *, prove: bool = True, keep: Keep | None = No
     with its outcome (the evidence, which a report does not hold)."""
     result = Analysis(path)
     try:
-        source = read(path)
-        result = replace(result, source=source)
-        program = check_program(source, sink)
-        if program is None:
-            return result
-        result = replace(result, program=program)
-        lowered = lower(program)
-        digest = graph_hash(lowered.graph) if lowered.graph.objectives else None
-        result = replace(result, graph=lowered.graph, graph_hash=digest, obligations=lowered.claims)
+        with deep():
+            source = read(path)
+            result = replace(result, source=source)
+            program = check_program(source, sink)
+            if program is None:
+                return result
+            result = replace(result, program=program)
+            lowered = lower(program)
+            digest = graph_hash(lowered.graph) if lowered.graph.objectives else None
+            result = replace(
+                result, graph=lowered.graph, graph_hash=digest, obligations=lowered.claims
+            )
     except GendslError as problem:
         for diagnostic in problem.diagnostics:
             sink.report(diagnostic)
@@ -74,6 +83,23 @@ def analyse(path: str, sink: Sink, *, prove: bool = True, keep: Keep | None = No
     if prove:
         result = replace(result, claims=settle(result, keep))
     return result
+
+
+@contextmanager
+def deep() -> Iterator[None]:
+    """Calls may nest up to `DEEPEST` inside; beyond that the program is refused (E0006)."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, DEEPEST))
+    try:
+        yield
+    except RecursionError as problem:
+        raise fail(
+            "E0006",
+            "values of this program build on each other in too many steps",
+            help="write repeated steps as a `for` loop",
+        ) from problem
+    finally:
+        sys.setrecursionlimit(before)
 
 
 def settle(analysis: Analysis, keep: Keep | None = None) -> tuple[ClaimReport, ...]:

@@ -28,7 +28,6 @@ from gendsl.ir.plan import (
     Plan,
     UpdateCall,
     quantity,
-    width,
 )
 from gendsl.ops.leaf import Input
 from gendsl.ops.loop import LoopCapture
@@ -44,8 +43,6 @@ CONTAINERS: Mapping[str, str] = {
 }
 CARRIED = ("param", "slot", "state", "ema")
 PARAMETERS = "p, slot, state, ema, data, hyper, number, draw"
-# Smaller tensors may live until the function ends: not worth a line.
-_WORTH_FREEING = 16_384
 
 
 def emit(plan: Plan, *, carries: bool) -> Source:
@@ -129,7 +126,7 @@ def _call(writer: Writer, context: Context, call: AnyCall, *, last: bool = False
             _update(writer, express, call)
         case LoopCall():
             _loop(writer, context, express, call)
-    freed = [name for name in call.frees if _large(context.plan, name)]
+    freed = [name for name in call.frees if name in context.large]
     if freed and not last:
         _delete(writer, freed)
 
@@ -160,21 +157,6 @@ def _shorten(writer: Writer, express: Expressions, start: str, nodes: Sequence[N
 
 def _shape(node: Node) -> str:
     return f"[{', '.join(map(str, node.type.shape))}]"
-
-
-def _large(plan: Plan, name: str) -> bool:
-    """Whether the buffer, or what it is a view of, is worth a line that frees it."""
-    return _bytes(plan).get(name, 0) >= _WORTH_FREEING
-
-
-def _bytes(plan: Plan) -> dict[str, int]:
-    table: dict[str, int] = {}
-    for buffer in plan.buffers.values():
-        entries = 1
-        for size in buffer.shape:
-            entries *= size
-        table[buffer.name] = entries * width(buffer.elem)
-    return table
 
 
 def _update(writer: Writer, express: Expressions, call: UpdateCall) -> None:

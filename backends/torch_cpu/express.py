@@ -19,7 +19,7 @@ from backends.torch_cpu.contraction import contraction, takes_bias
 from backends.torch_cpu.layout import images_to_convert
 from gendsl.ir.graph import Node
 from gendsl.ir.op import Absent, Composite, Inline, Kernel
-from gendsl.ir.plan import Plan
+from gendsl.ir.plan import Plan, width
 from gendsl.ops.arithmetic import (
     Add,
     Div,
@@ -44,6 +44,8 @@ from gendsl.shape.dim import Dim
 from gendsl.shape.tensor_type import Bool, Elem, Fin
 
 TARGET_NAME = "torch_cpu"
+# Smaller tensors may live until the function ends: not worth a line.
+_WORTH_FREEING = 16_384
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,14 @@ class Context:
     def converted(self) -> frozenset[Node]:
         """The values that are brought into channels_last order where they are made."""
         return images_to_convert(self.plan)
+
+    @cached_property
+    def large(self) -> frozenset[str]:
+        """The buffers that are worth a line that frees them."""
+        found = self.plan.buffers.values()
+        return frozenset(
+            b.name for b in found if math.prod(b.shape) * width(b.elem) >= _WORTH_FREEING
+        )
 
     def size(self, dim: Dim) -> int:
         return dim.size(self.plan.sizes)

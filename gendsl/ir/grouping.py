@@ -78,12 +78,17 @@ class Cut:
     @cached_property
     def nodes(self) -> list[Node]:
         seen: dict[Node, None] = {}
+        grouped: set[int] = set()  # all nodes of a group have the same operands, very many
         stack = list(self.outputs.values())
         while stack:
             node = stack.pop()
             if node not in seen:
                 seen[node] = None
-                stack.extend(self.operands(node))
+                group = self.updated.get(node)
+                if group is None or group not in grouped:
+                    stack.extend(self.operands(node))
+                if group is not None:
+                    grouped.add(group)
         return sorted(seen, key=lambda n: n.id)
 
 

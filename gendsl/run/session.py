@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from gendsl.diagnostics.model import Diagnostic, GendslError, Sink
-from gendsl.driver import Analysis
+from gendsl.driver import Analysis, deep
 from gendsl.ir.step import StepGraph
 from gendsl.options import FRONT_STAGES, RunOptions
 from gendsl.run import checkpoint, compiled, emit, manifest, metrics, sample
@@ -53,7 +53,9 @@ def run(options: RunOptions, front_text: FrontText) -> int:
     if options.emit is not None:
         name = emit.TARGETS.get(options.emit, options.target)
         job = prepare(options, source, name, to_run=False)
-        print(emit.back_text(options.emit, joint_graphs(job)[0], job), end="")
+        with deep():
+            text = emit.back_text(options.emit, joint_graphs(job)[0], job)
+        print(text, end="")
         return 0
     require_packages()
     folder = choose(options.name, options.out, options.resume)
@@ -68,8 +70,9 @@ def train(job: Job, folder: RunFolder) -> int:
         if then["finished"] and then["progress"]["step"] >= job.steps:
             print(_finished_text(folder, then))
             return 0
-    step, initial = joint_graphs(job)
-    made = compiled.compile_job(job, step, initial)
+    with deep():
+        step, initial = joint_graphs(job)
+        made = compiled.compile_job(job, step, initial)
     compiled.check_schedules(job, made)
     sample.check_samplers(job)
     return Session(job, made, folder, view()).run(then)

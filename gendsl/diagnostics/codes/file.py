@@ -49,4 +49,13 @@ ENTRIES: tuple[Entry, ...] = (
         "",
         "it is about a file that must not be written: `gendsl fmt` in a read-only folder",
     ),
+    Entry(
+        "E0006",
+        "too deeply nested",
+        "A value is computed from a value that is computed from a value, and so on, through more "
+        "steps than the checker follows (several thousand layers). A program that long was written "
+        "by another one; steps that repeat are a `for` loop.",
+        "",
+        "it would need an example of ten thousand lines",
+    ),
 )
