@@ -1,0 +1,46 @@
+"""Places of temporaries in one block of memory.
+
+In: for each temporary its bytes, and the first and last launch that touch it. Out: offsets and the
+size of the block. Always: two temporaries that are alive at the same time do not overlap; every
+offset is a multiple of the alignment. Largest first, each at the lowest place with room (best fit
+over lifetimes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from backends.triton_cuda.launch import ALIGNMENT
+
+
+@dataclass(frozen=True)
+class Life:
+    """What a temporary needs: bytes, from launch `first` to launch `last`, both included."""
+
+    name: str
+    bytes: int
+    first: int
+    last: int
+
+
+def arrange(lives: Sequence[Life]) -> tuple[Mapping[str, int], int]:
+    """Offsets by name, and the size of it all."""
+    placed: list[tuple[int, int, Life]] = []
+    for life in sorted(lives, key=lambda x: (-x.bytes, x.first, x.name)):
+        size = -(-max(life.bytes, 1) // ALIGNMENT) * ALIGNMENT
+        busy = sorted(
+            (start, end)
+            for start, end, other in placed
+            if life.first <= other.last and other.first <= life.last
+        )
+        gaps: list[tuple[int, int]] = []
+        at = 0
+        for start, end in busy:
+            if start - at >= size:
+                gaps.append((start - at, at))
+            at = max(at, end)
+        offset = min(gaps)[1] if gaps else at
+        placed.append((offset, offset + size, life))
+    offsets = {life.name: start for start, _, life in sorted(placed, key=lambda p: p[2].name)}
+    return offsets, max((end for _, end, _ in placed), default=0)

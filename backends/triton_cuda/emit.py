@@ -1,0 +1,332 @@
+"""Graphs as Triton: the plan of launches, and one readable module of source text.
+
+In: a `StepGraph`, or output nodes by name, and a number for every size. Out: `(KernelPlan, Source)`.
+The text has the device functions that it needs, one function per task, which says what it computes,
+and one kernel per launch, whose programs are divided among its tasks. Sizes stand in the text by
+name; the numbers are constants of the launch. Always: equal graphs and sizes give equal text;
+neither torch nor triton is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from backends.common.text import Source, Writer
+from backends.triton_cuda import prelude
+from backends.triton_cuda.arena import Life, arrange
+from backends.triton_cuda.launch import KernelPlan, Launch, Repeat, TaskInfo
+from backends.triton_cuda.launch import Step as PlanStep
+from backends.triton_cuda.lower import lowered
+from backends.triton_cuda.memories import Memories
+from backends.triton_cuda.tile import TaskText
+from backends.triton_cuda.unit import Stage, Step, Unit, host_numbers
+from gendsl.ir.graph import Node, reachable
+from gendsl.ir.layout import flops
+from gendsl.ir.step import StepGraph
+from gendsl.ops.leaf import Input
+
+_WARPS, _STAGES = 4, 3
+PRECISION = "tf32x3"
+_CARRIED = ("param", "slot", "state", "ema")
+
+
+def emit(
+    graph: StepGraph | Mapping[str, Node],
+    sizes: Mapping[str, int],
+    *,
+    precision: str = PRECISION,
+    names: Mapping[Node, str] | None = None,
+) -> tuple[KernelPlan, Source]:
+    """See the module. `precision` is that of products: "tf32x3", "ieee" or "tf32"."""
+    if isinstance(graph, StepGraph):
+        outputs = {**graph.metrics, **graph.updates}
+        return _Program("step", outputs, sizes, graph.builder.names, precision).made()
+    return _Program("function", graph, sizes, names or {}, precision).made()
+
+
+@dataclass
+class _Program:
+    """A plan under construction."""
+
+    name: str
+    given: Mapping[str, Node]
+    sizes: Mapping[str, int]
+    names: Mapping[Node, str]
+    precision: str
+    position: int = 0
+    lives: dict[str, tuple[int, int]] = field(default_factory=dict)
+    launches: int = 0
+
+    def made(self) -> tuple[KernelPlan, Source]:
+        for size in self.sizes:
+            if not size.isidentifier():
+                raise AssertionError(f"the size {size} cannot be named in source text")
+        build, outputs, named = lowered(self.given, self.names, self.sizes)
+        self.memories = Memories(self.sizes, named)
+        places = self._targets(outputs)
+        written = {n: v for n, v in outputs.items() if n in places and not self._is_given(n, v)}
+        targets = {n: places[n] for n in written}
+        unit = Unit(build, self.memories, written, targets, host_numbers(list(outputs.values())))
+        steps = unit.steps()
+        setup, steps = self._constants(steps)
+        self.memories.finish()
+        self.writer = Writer()
+        self.kernels: list[tuple[str, Stage]] = []
+        done = tuple(self._launch(step) for step in setup)
+        self.position = 1
+        plan_steps = self._plan(steps)
+        plan = self._finished(places, done, plan_steps)
+        return plan, self._text(plan)
+
+    def _is_given(self, name: str, node: Node) -> bool:
+        return self.memories.placed.get(node) == self.places.get(name)
+
+    def _targets(self, outputs: Mapping[str, Node]) -> dict[str, str]:
+        """Where each output is to be: a carried value in its own memory."""
+        places: dict[str, str] = {}
+        numbers = ("hyper", "step")
+        for node in reachable(outputs.values()):
+            if isinstance(node.op, Input) and node.op.kind not in numbers:
+                self.memories.given(node)
+        byte = {m.key: name for name, m in self.memories.table.items()}
+        for name, node in outputs.items():
+            role = name.partition(":")[0]
+            if name in byte:
+                places[name] = byte[name]
+            elif self.name == "step" and role in _CARRIED and ":" in name:
+                wish = name.partition(":")[2]
+                places[name] = self.memories.add(wish, node.type, role, key=name)
+            elif isinstance(node.op, Input) and node.op.kind not in numbers:
+                places[name] = self.memories.given(node)
+            else:
+                key = f"output:{name}"
+                places[name] = self.memories.add(name or "result", node.type, "output", key=key)
+        self.places = places
+        return places
+
+    def _constants(self, steps: list[Step]) -> tuple[list[Stage], list[Step]]:
+        """Tasks that read nothing that changes run once."""
+        fixed: set[str] = set()
+        setup: list[Stage] = []
+        rest: list[Step] = []
+        for step in steps:
+            if not isinstance(step, Stage):
+                rest.append(step)
+                continue
+            once = [t for t in step.tasks if self._constant(t, fixed)]
+            for task in once:
+                fixed.update(task.writes)
+            if once:
+                setup.append(Stage(tuple(once)))
+            others = tuple(t for t in step.tasks if t not in once)
+            if others:
+                rest.append(Stage(others))
+        self.memories.pinned |= fixed
+        return setup, rest
+
+    def _constant(self, task: TaskText, fixed: set[str]) -> bool:
+        temporary = all(self.memories.table[w].role == "temporary" for w in task.writes)
+        return temporary and bool(task.roots) and set(task.reads) <= fixed
+
+    # ---- launches -----------------------------------------------------------------------
+
+    def _plan(self, steps: Sequence[Step]) -> tuple[PlanStep, ...]:
+        found: list[PlanStep] = []
+        for step in steps:
+            if isinstance(step, Stage):
+                found.append(self._launch(step))
+                continue
+            start = self.position
+            body = self._plan(step.steps)
+            for name, (first, last) in self.lives.items():
+                if last >= start and (first < start or name == step.index):
+                    self.lives[name] = (first, max(last, self.position))
+            found.append(Repeat(step.count.size(self.sizes), step.index, body))
+        return tuple(found)
+
+    def _launch(self, stage: Stage) -> Launch:
+        self.launches += 1
+        name = f"stage_{self.launches}"
+        self.position += 1
+        arguments = tuple(dict.fromkeys(m for t in stage.tasks for m in t.memories))
+        for memory in arguments:
+            first, _ = self.lives.get(memory, (self.position, 0))
+            self.lives[memory] = (first, self.position)
+        constants: dict[str, int | str] = {
+            size: self.sizes[size]
+            for size in self.sizes
+            if any(size in t.sizes for t in stage.tasks)
+        }
+        for number, task in enumerate(stage.tasks):
+            for constant, value in task.constants.items():
+                constants[f"{constant}__{number}"] = value
+        if any(t.precision for t in stage.tasks):
+            constants["PRECISION"] = self.precision
+        self.kernels.append((name, stage))
+        return Launch(
+            kernel=name,
+            grid=sum(t.count for t in stage.tasks),
+            arguments=arguments,
+            constants=constants,
+            warps=_WARPS,
+            stages=_STAGES,
+            tasks=tuple(self._info(t) for t in stage.tasks),
+        )
+
+    def _info(self, task: TaskText) -> TaskInfo:
+        table = self.memories.table
+        moved = sum(table[m].bytes for m in task.memories if m in table)
+        return TaskInfo(
+            name=task.name,
+            about=about(task),
+            programs=task.count,
+            reads=tuple(m for m in task.memories if m not in task.writes or m in task.reads),
+            writes=task.writes,
+            flops=sum(flops(node, self.sizes) for node in task.inlined),
+            bytes=moved,
+            nodes=task.roots,
+        )
+
+    def _finished(
+        self,
+        places: Mapping[str, str],
+        setup: tuple[Launch, ...],
+        steps: tuple[PlanStep, ...],
+    ) -> KernelPlan:
+        table, end = self.memories.table, self.position + 1
+        lives = []
+        for name, memory in table.items():
+            if memory.role == "temporary" and name in self.lives:
+                pinned = name in self.memories.pinned
+                first, last = (0, end) if pinned else self.lives[name]
+                lives.append(Life(name, memory.bytes, first, last))
+        offsets, size = arrange(lives)
+        used = {
+            name: replace(memory, offset=offsets.get(name, 0))
+            for name, memory in table.items()
+            if name in offsets or memory.role != "temporary"
+        }
+        return KernelPlan(
+            name=self.name,
+            sizes=dict(self.sizes),
+            launches=steps,
+            memory=used,
+            arena_bytes=size,
+            outputs=dict(places),
+            host=tuple(self.memories.host),
+            draws=tuple(self.memories.draws.values()),
+            setup=setup,
+        )
+
+    # ---- text -------------------------------------------------------------------------
+
+    def _text(self, plan: KernelPlan) -> Source:
+        body = Writer()
+        for _, stage in self.kernels:
+            for task in stage.tasks:
+                _task(body, task)
+        for name, stage in self.kernels:
+            _kernel(body, name, stage)
+        written = body.source()
+        writer = Writer()
+        writer.line(f'"""{plan.name}' + "".join(f"\n{line}" for line in _heading(plan)))
+        text = "\n".join(
+            (
+                f'"""{plan.name}: kernels written by gendsl for Triton.',
+                "",
+                *_heading(plan),
+                '"""',
+                "",
+                "import triton",
+                "import triton.language as tl",
+                "",
+                "",
+                prelude.source(prelude.called_in(written.text)),
+                "",
+            )
+        )
+        offset = text.count("\n")
+        nodes = {line + offset: made for line, made in written.nodes.items()}
+        return Source(text + written.text, nodes)
+
+
+def _heading(plan: KernelPlan) -> list[str]:
+    return [line[2:] if line.startswith("  ") else line for line in str(plan).splitlines()[1:]]
+
+
+def about(task: TaskText) -> str:
+    """What a task computes from what."""
+    reads = [m for m in task.memories if m not in task.writes or m in task.reads]
+    source = f" from {', '.join(reads)}" if reads else ""
+    return f"{', '.join(task.writes)}{source}"
+
+
+def _parameters(task: TaskText) -> list[str]:
+    pointers = [f"{m}_ptr" for m in task.memories]
+    return ["pid", *pointers, *(f"{name}: tl.constexpr" for name in task.extra)]
+
+
+def _signature(writer: Writer, heading: str, parameters: Sequence[str]) -> None:
+    """A function's heading, one parameter a line where it is long."""
+    text = f"def {heading}({', '.join(parameters)}):"
+    if len(text) <= 100:
+        writer.line(text)
+        return
+    writer.line(f"def {heading}(")
+    for parameter in parameters:
+        writer.line(f"    {parameter},")
+    writer.line("):")
+
+
+def _task(writer: Writer, task: TaskText) -> None:
+    writer.line()
+    writer.line("@triton.jit")
+    _signature(writer, task.name, _parameters(task))
+    writer.line(f"    # {about(task)}")
+    for line in task.lines:
+        writer.line(f"    {line}", task.roots)
+    writer.line()
+
+
+def _kernel(writer: Writer, name: str, stage: Stage) -> None:
+    """The launch: ranges of programs belong to tasks."""
+    pointers = list(dict.fromkeys(f"{m}_ptr" for t in stage.tasks for m in t.memories))
+    sizes = list(dict.fromkeys(s for t in stage.tasks for s in t.sizes))
+    blocks = [f"{c}__{k}" for k, t in enumerate(stage.tasks) for c in t.constants]
+    precise = ["PRECISION"] if any(t.precision for t in stage.tasks) else []
+    extra = [f"{c}: tl.constexpr" for c in (*sizes, *blocks, *precise)]
+    writer.line()
+    writer.line("@triton.jit")
+    _signature(writer, name, [*pointers, *extra])
+    writer.line("    pid = tl.program_id(0)")
+    start = "0"
+    for number, task in enumerate(stage.tasks):
+        given = [f"{m}_ptr" for m in task.memories]
+        given += [f"{c}__{number}" if c in task.constants else c for c in task.extra]
+        own = "pid" if start == "0" else f"pid - {start}"
+        last = number == len(stage.tasks) - 1
+        indent = "    "
+        if len(stage.tasks) > 1:
+            indent = "        "
+            if not last:
+                count = task.programs
+                for constant in task.constants:
+                    count = _renamed(count, constant, f"{constant}__{number}")
+                end = f"end_{number}"
+                total = count if start == "0" else f"{start} + {count}"
+                writer.line(f"    {end} = {total}")
+                writer.line(
+                    f"    {'if' if number == 0 else 'if'} (pid >= {start}) & (pid < {end}):"
+                )
+                start = end
+            else:
+                writer.line(f"    if pid >= {start}:")
+        writer.line(f"{indent}{task.name}({', '.join([own, *given])})")
+    writer.line()
+
+
+def _renamed(text: str, word: str, to: str) -> str:
+    import re
+
+    return re.sub(rf"\b{word}\b", to, text)

@@ -1,0 +1,224 @@
+"""Which values lie in memory, and which are computed together: the cut of a graph into tasks.
+
+In: output nodes of a lowered graph, what is in memory already, and sizes. Out: groups of nodes, one
+per task, with the node that decides the tile. Always: whatever is not in a group is computed where
+it is read. Note [What is stored]: contractions, reductions and outputs are, at first. Then a
+contraction or reduction whose only reader is pointwise is not, but the reader, in the same task
+(its epilogue), as far as everything else that it reads is there by then; outputs that follow
+pointwise (the update of a parameter) join. Short reductions, small products of attention and
+products with a vector are computed again by each reader, which saves a launch each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import prod
+
+from backends.triton_cuda import products, reductions
+from gendsl.ir.graph import Node, reachable
+from gendsl.ir.grouping import pointwise
+from gendsl.ops.conv import Convolution
+from gendsl.ops.leaf import Const, Input, Truth
+from gendsl.ops.leaf import Index as IndexOp
+from gendsl.ops.loop import Loop, Placeholder
+from gendsl.ops.reduce import Choice, CumProd
+
+_WORK = 4096  # products or sums that may be computed again for one entry
+_ATTENTION = 128  # extents of products that may be computed again
+
+
+@dataclass
+class Group:
+    """A task: its results, of one shape, and the contraction or reduction that decides the tile."""
+
+    roots: list[Node]
+    anchor: Node | None
+
+
+@dataclass
+class Cut:
+    """The cut under construction."""
+
+    outputs: Sequence[Node]
+    given: Callable[[Node], bool]
+    host: set[Node]
+    sizes: Mapping[str, int]
+    forced: set[Node] = field(default_factory=set)
+    stored: set[Node] = field(default_factory=set)
+    anchors: dict[Node, Node] = field(default_factory=dict)
+    extra: dict[Node, list[Node]] = field(default_factory=dict)
+
+    @cached_property
+    def nodes(self) -> list[Node]:
+        """What is below the outputs, as far as it is not given."""
+        found: dict[Node, None] = {}
+        stack = list(self.outputs)
+        while stack:
+            node = stack.pop()
+            if node in found or self.leaf(node):
+                continue
+            found[node] = None
+            stack.extend(node.inputs)
+        return sorted(found, key=lambda n: n.id)
+
+    @cached_property
+    def readers(self) -> dict[Node, list[Node]]:
+        table: dict[Node, list[Node]] = {n: [] for n in self.nodes}
+        for node in self.nodes:
+            for source in dict.fromkeys(node.inputs):
+                if source in table:
+                    table[source].append(node)
+        return table
+
+    def leaf(self, node: Node) -> bool:
+        """Whether a node costs nothing to have."""
+        fixed = isinstance(node.op, (Input, Placeholder, Const, Truth, IndexOp))
+        return fixed or node in self.host or self.given(node)
+
+    # ---- what is stored -----------------------------------------------------------------
+
+    def run(self) -> list[Group]:
+        self.stored = {n for n in self.outputs if not self.leaf(n)} | self.forced
+        heavy: dict[Node, int] = {}
+        for node in self.nodes:
+            heavy[node] = self._weight(node, heavy)
+            if isinstance(node.op, Loop) or heavy[node] > _WORK:
+                self.stored.add(node)
+            if node in self.stored:
+                heavy[node] = 1
+        for node in self.nodes:
+            if node in self.stored and _anchor(node) and node not in self.extra:
+                self._extend(node)
+        return self._groups()
+
+    def _weight(self, node: Node, heavy: Mapping[Node, int]) -> int:
+        """How much work one entry is; more than `_WORK` for what is always stored."""
+        below = max((heavy.get(source, 1) for source in node.inputs), default=1)
+        if isinstance(node.op, (Choice, CumProd)):
+            return _WORK + 1
+        if products.handles(node):
+            return self._product_weight(node, below)
+        if reductions.handles(node):
+            axes = node.op.attributes()["axes"]
+            shape = node.inputs[0].type.shape
+            return below * prod(shape[a].size(self.sizes) for a in axes)
+        return below
+
+    def _product_weight(self, node: Node, below: int) -> int:
+        depth = products.summed(node).size(self.sizes)
+        both, rows, columns = products.roles(node)
+        shape = [d.size(self.sizes) for d in node.type.shape]
+        high, wide = (prod(shape[a] for a in axes) for axes in (rows, columns))
+        if isinstance(node.op, Convolution):
+            return _WORK + 1
+        if depth <= 4 or high == 1 or wide == 1:
+            return depth * below
+        if both and max(high, wide, depth) <= _ATTENTION:
+            return max(1, depth // 8) * below
+        return _WORK + 1
+
+    # ---- epilogues ----------------------------------------------------------------------
+
+    def depth(self, node: Node, known: dict[Node, int]) -> int:
+        """How many tasks have to run before a node can be read."""
+        stack = [node]
+        while stack:
+            top = stack[-1]
+            if top in known:
+                stack.pop()
+                continue
+            todo = [s for s in top.inputs if s not in known and not self.leaf(s)]
+            if self.leaf(top):
+                known[top] = 0
+            elif todo:
+                stack.extend(todo)
+            else:
+                below = max((known.get(s, 0) for s in top.inputs), default=0)
+                known[top] = below + (top in self.stored)
+        return known[node]
+
+    def _extend(self, anchor: Node) -> None:
+        """Move what is stored from an anchor to the end of its epilogue."""
+        known: dict[Node, int] = {}
+        own = self.depth(anchor, known)
+        self.stored.discard(anchor)
+        self.anchors[anchor] = anchor
+        last, region = anchor, {anchor}
+
+        def fits(node: Node) -> bool:
+            if not pointwise(node.op) or node.type.shape != anchor.type.shape:
+                return False
+            if node in self.anchors or node in self.host:
+                return False
+            others = [s for s in node.inputs if s not in region]
+            return all(self.depth(s, known) < own for s in others)
+
+        outputs = set(self.outputs)
+        while last not in outputs and last not in self.forced:
+            readers = self.readers[last]
+            if len(readers) != 1 or not fits(readers[0]):
+                break
+            last = readers[0]
+            region.add(last)
+        follow, grown = [last], [last]
+        while follow:
+            node = follow.pop()
+            for reader in self.readers[node]:
+                if reader not in region and fits(reader):
+                    region.add(reader)
+                    follow.extend([*grown, reader])  # others may fit now
+                    grown.append(reader)
+        found = [n for n in sorted(grown, key=lambda n: n.id) if n in outputs and n is not last]
+        ahead = set()
+        for node in sorted(grown, key=lambda n: -n.id):  # what only leads to outputs in the region
+            reads = self.readers[node]
+            if all(r in ahead for r in reads) and (reads or node in outputs):
+                ahead.add(node)
+        if last not in ahead or last in outputs or last in self.forced:
+            found = [last, *found]
+        for node in found:
+            self.stored.add(node)
+            self.anchors.setdefault(node, anchor)
+        self.extra[anchor] = found
+
+    # ---- groups -------------------------------------------------------------------------
+
+    def _groups(self) -> list[Group]:
+        groups, placed = [], set()
+        for anchor, roots in self.extra.items():
+            mine = [r for r in roots if r not in placed]
+            placed.update(mine)
+            if mine:
+                groups.append(Group(mine, anchor))
+        rest = [n for n in self.nodes if n in self.stored and n not in placed]
+        known: dict[Node, int] = {}
+        alike: dict[object, Group] = {}
+        for node in rest:
+            if isinstance(node.op, Loop):
+                groups.append(Group([node], node))
+                continue
+            key = (node.type.shape, self.depth(node, known), self._theme(node))
+            if key in alike:
+                alike[key].roots.append(node)
+            else:
+                alike[key] = Group([node], None)
+                groups.append(alike[key])
+        return groups
+
+    def _theme(self, node: Node) -> object:
+        """What a pointwise result is about: the largest-numbered thing it shares with others."""
+        shared = [
+            n
+            for n in reachable([node])
+            if n is not node
+            and n in self.readers
+            and len(self.readers[n]) > 1
+            and n.type.shape == node.type.shape
+        ]
+        return shared[0] if shared else node
+
+
+def _anchor(node: Node) -> bool:
+    return reductions.handles(node) or products.handles(node)

@@ -1,0 +1,387 @@
+"""A unit of a plan: outputs of one graph as launches in stages, loops as repeated units.
+
+In: a lowered graph's outputs, and where each is to be. Out: steps over task texts. Always: a task
+stands in a later stage than the tasks whose results it reads, and one that overwrites a carried
+value in a later stage than every other reader of the old one. Where that is impossible, or a task
+reads entries of the old value other than those it writes, the new value gets memory of its own and
+is copied at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from backends.triton_cuda.memories import Memories, is_number
+from backends.triton_cuda.tasks import Cut, Group
+from backends.triton_cuda.tile import TaskText, write
+from gendsl.ir.graph import Builder, Node, postorder
+from gendsl.ir.grouping import pointwise
+from gendsl.ops.arithmetic import StopGrad
+from gendsl.ops.broadcast import Broadcast
+from gendsl.ops.compare import And, Widen
+from gendsl.ops.leaf import Const, Index, Input, SizeValue, Truth
+from gendsl.ops.loop import Loop, LoopCarry, LoopIndex
+from gendsl.ops.select import IndexAffine
+from gendsl.ops.symbolic import Pi
+from gendsl.shape.dim import Dim
+from gendsl.shape.tensor_type import Bool, Fin
+
+_ROUNDS = 200
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Tasks of one launch."""
+
+    tasks: tuple[TaskText, ...]
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """Steps that run `count` times; the last one counts up the memory `index`."""
+
+    count: Dim
+    index: str
+    steps: tuple[Step, ...]
+
+
+Step = Stage | Repeated
+
+
+@dataclass(frozen=True)
+class LoopTask:
+    """A loop among tasks: copies of the initial values, and the repeated body."""
+
+    steps: tuple[Step, ...]
+    reads: frozenset[str]
+    writes: tuple[str, ...]
+
+
+@dataclass
+class Unit:
+    """See the module. `targets` are the memories that outputs go to, by name."""
+
+    build: Builder
+    memories: Memories
+    outputs: Mapping[str, Node]
+    targets: Mapping[str, str]
+    numbers: set[Node]
+    apart: set[str] = field(default_factory=set)
+    roots: dict[Node, str] = field(default_factory=dict)
+    prefix: str = ""
+
+    # ---- storage of a task ----------------------------------------------------------------
+
+    def memory(self, node: Node) -> str | None:
+        if node in self._computing:
+            return None
+        if isinstance(node.op, Input) and node not in self.numbers:
+            return self.memories.given(node)
+        return self.roots.get(node) or self.memories.placed.get(node)
+
+    def slot(self, node: Node) -> int | None:
+        if node in self.numbers and is_number(node):
+            return self.memories.slot(node)
+        return None
+
+    def keys(self, node: Node) -> str:
+        return self.memories.keys(node)
+
+    def name(self, node: Node) -> str:
+        return self.memories.wish(node)
+
+    # ---- steps ------------------------------------------------------------------------
+
+    def steps(self) -> list[Step]:
+        """Stages of the unit."""
+        wanted = self._wanted()
+        cut_groups, tasks = self._tasks(wanted)
+        for _ in range(_ROUNDS):
+            conflict = self._conflicts(tasks)
+            levels = None if conflict else self._levels(tasks)
+            if levels is not None:
+                return self._staged(tasks, levels)
+            self.apart |= conflict or self._stuck(tasks)
+            wanted = self._wanted()
+            cut_groups, tasks = self._tasks(wanted)
+        raise AssertionError(f"no order of the tasks that make {', '.join(self.outputs)}")
+
+    def _wanted(self) -> dict[Node, str]:
+        """The nodes that tasks have to leave in memory, with the memory."""
+        found: dict[Node, str] = {}
+        copies: dict[Node, str] = {}
+        for name, node in self.outputs.items():
+            target = self.targets[name]
+            if isinstance(node.op, Input) and self.memories.placed.get(node) == target:
+                continue
+            if target in self.apart or node in found or node.op == StopGrad():
+                copies[self._same(node)] = target
+                if node not in found and not self._lies(node):
+                    wish = self.memories.wish(node)
+                    found[node] = self.roots.get(node) or self.memories.add(
+                        wish, node.type, "temporary"
+                    )
+            elif self._lies(node) or isinstance(node.op, LoopCarry):
+                copies[self._same(node)] = target
+            else:
+                found[node] = target
+        return found | copies
+
+    def _lies(self, node: Node) -> bool:
+        """Whether a node is in memory before the unit starts."""
+        if isinstance(node.op, Input) and node not in self.numbers:
+            return True
+        return node in self.memories.placed
+
+    def _same(self, node: Node) -> Node:
+        """The node again, as a node of its own."""
+        match node.type.elem:
+            case Fin(bound):
+                return self.build.apply(Widen(bound), node)
+            case Bool():
+                return self.build.apply(And(), node, node)
+            case _:
+                return self.build.apply(StopGrad(), node)
+
+    def _tasks(self, wanted: Mapping[Node, str]) -> tuple[list[Group], list[TaskText | LoopTask]]:
+        """Cut and write until nothing in a task is taken entry by entry that could be stored."""
+        forced: set[Node] = set()
+        for _ in range(_ROUNDS):
+            cut = Cut(
+                list(wanted), self._lies, self.numbers, self.memories.sizes, forced=set(forced)
+            )
+            groups = cut.run()
+            self.roots = dict(wanted)
+            plain = [g for g in groups if not isinstance(g.roots[0].op, Loop)]
+            for group in plain:
+                for root in group.roots:
+                    if root not in self.roots:
+                        self.roots[root] = self._temporary(root)
+            loops = self._loops([g for g in groups if isinstance(g.roots[0].op, Loop)])
+            texts = [self._write(group, number) for number, group in enumerate(plain)]
+            slow = {n for t in texts for n in t.slow if n not in t.roots and n not in cut.stored}
+            if not slow:
+                return groups, [*texts, *loops]
+            forced |= slow
+        raise AssertionError("the cut into tasks does not settle")
+
+    def _temporary(self, node: Node) -> str:
+        """The memory of a stored node; the same one in every round."""
+        key = ("temporary", node)
+        found = self._temporaries.get(key)
+        if found is None:
+            wish = self.memories.wish(node)
+            found = self._temporaries[key] = self.memories.add(wish, node.type, "temporary")
+        return found
+
+    def __post_init__(self) -> None:
+        self._computing: set[Node] = set()
+        self._temporaries: dict[object, str] = {}
+        self._made_loops: dict[object, LoopTask] = {}
+
+    def _write(self, group: Group, number: int) -> TaskText:
+        roots = [r for r in group.roots if r in self.roots]
+        self._computing = set(roots)
+        wish = self.roots[roots[0]]
+        name = f"{self.prefix}{wish}_task"
+        results = {root: self.roots[root] for root in roots}
+        text = write(name, roots, group.anchor, self, self.memories.sizes, results)
+        self._computing = set()
+        return text
+
+    # ---- loops ------------------------------------------------------------------------
+
+    def _loops(self, groups: Sequence[Group]) -> list[LoopTask]:
+        made: dict[object, LoopTask] = {}
+        for group in groups:
+            (node,) = group.roots
+            op = node.op
+            assert isinstance(op, Loop)
+            key = (op.body, node.inputs)
+            if key not in self._made_loops:
+                self._made_loops[key] = self._loop(node)
+            made[key] = self._made_loops[key]
+            self.memories_of_loop(node, made[key])
+        return list(made.values())
+
+    def memories_of_loop(self, node: Node, task: LoopTask) -> None:
+        op = node.op
+        assert isinstance(op, Loop)
+        target = self.roots.get(node)
+        place = task.writes[op.result]
+        if target is not None and target != place:
+            raise AssertionError("the result of a loop is written in its own place")
+        self.roots[node] = place
+
+    def _loop(self, node: Node) -> LoopTask:
+        """Carried values in memory of their own, the body a unit that overwrites them."""
+        op = node.op
+        assert isinstance(op, Loop)
+        opened, count = op.body.open(), len(op.body.carries)
+        label = self.memories.name("loop")
+        index = self.build.apply(LoopIndex(label, op.body.count))
+        carries = [
+            self.build.apply(LoopCarry(label, i, t.shape, t.elem))
+            for i, t in enumerate(op.body.carries)
+        ]
+        places = [
+            self.memories.add(f"{label}_carried", carry.type, "temporary") for carry in carries
+        ]
+        place = self.memories.add(f"{label}_index", index.type, "temporary")
+        self.memories.placed |= {index: place, **dict(zip(carries, places, strict=True))}
+        self.memories.pinned |= {place}
+        table: dict[Node, Node] = {opened.index: index}
+        table |= zip(opened.carries, carries, strict=True)
+        table |= zip(opened.captures, node.inputs[count:], strict=True)
+        for part in postorder(opened.results):
+            if part not in table:
+                operands = [table[source] for source in part.inputs]
+                table[part] = self.build.apply(part.op, *operands)
+        before = self.inner({str(i): n for i, n in enumerate(node.inputs[:count])}, places)
+        after = self.inner({str(i): table[r] for i, r in enumerate(opened.results)}, places)
+        body = [*after.steps(), Stage((counting(f"{label}_next", place),))]
+        steps = (*before.steps(), Repeated(op.body.count, place, tuple(body)))
+        reads = frozenset(_reads(steps)) - set(places) - {place}
+        return LoopTask(steps, reads, tuple(places))
+
+    def inner(self, outputs: Mapping[str, Node], places: Sequence[str]) -> Unit:
+        """A unit that reads what this one has in memory."""
+        memories = self.memories
+        saved = dict(memories.placed)
+        memories.placed |= self.roots
+        targets = dict(zip(outputs, places, strict=True))
+        numbers = host_numbers(outputs.values())
+        unit = Unit(self.build, memories, outputs, targets, numbers, prefix=self.prefix)
+        del saved
+        return unit
+
+    # ---- order ------------------------------------------------------------------------
+
+    def _conflicts(self, tasks: Sequence[TaskText | LoopTask]) -> set[str]:
+        """Places that a task overwrites and reads elsewhere."""
+        found: set[str] = set()
+        for task in tasks:
+            if isinstance(task, TaskText):
+                for name in task.writes:
+                    for node, at in task.reads.get(name, ()):
+                        if at != task.at or node.type.shape != task.roots[0].type.shape:
+                            found.add(name)
+        return found - self.apart
+
+    def _edges(self, tasks: Sequence[TaskText | LoopTask]) -> list[set[int]]:
+        """What each task waits for."""
+        made = {name: i for i, task in enumerate(tasks) for name in task.writes}
+        new = {(name, root) for root, name in self.roots.items()}
+        edges: list[set[int]] = [set() for _ in tasks]
+        for i, task in enumerate(tasks):
+            for name, nodes in _reading(task).items():
+                writer = made.get(name)
+                if writer is None or writer == i:
+                    continue
+                old = nodes is not None and not any((name, n) in new for n in nodes)
+                if old:
+                    edges[writer].add(i)
+                else:
+                    edges[i].add(writer)
+                    if nodes is not None and any((name, n) not in new for n in nodes):
+                        edges[writer].add(i)
+        return edges
+
+    def _levels(self, tasks: Sequence[TaskText | LoopTask]) -> list[int] | None:
+        """The stage of each task; None for a cycle."""
+        edges = self._edges(tasks)
+        levels: dict[int, int] = {}
+        while len(levels) < len(tasks):
+            ready = [i for i in range(len(tasks)) if i not in levels and edges[i] <= levels.keys()]
+            if not ready:
+                return None
+            for i in ready:
+                levels[i] = max((levels[j] + 1 for j in edges[i]), default=0)
+        return [levels[i] for i in range(len(tasks))]
+
+    def _stuck(self, tasks: Sequence[TaskText | LoopTask]) -> set[str]:
+        """The carried places that tasks on a cycle overwrite."""
+        edges, done = self._edges(tasks), set[int]()
+        while ready := [i for i in range(len(tasks)) if i not in done and edges[i] <= done]:
+            done.update(ready)
+        held = set(self.targets.values())
+        names = {
+            name
+            for i, task in enumerate(tasks)
+            if i not in done
+            for name in task.writes
+            if name in held
+        } - self.apart
+        if not names:
+            raise AssertionError("the tasks of a unit wait for each other")
+        return names
+
+    def _staged(self, tasks: Sequence[TaskText | LoopTask], levels: Sequence[int]) -> list[Step]:
+        found: list[Step] = []
+        for level in range(max(levels, default=-1) + 1):
+            here = [t for t, at in zip(tasks, levels, strict=True) if at == level]
+            texts = tuple(t for t in here if isinstance(t, TaskText))
+            if texts:
+                found.append(Stage(texts))
+            for task in here:
+                if isinstance(task, LoopTask):
+                    found.extend(task.steps)
+        return found
+
+
+def _reading(task: TaskText | LoopTask) -> dict[str, set[Node] | None]:
+    """The memories that a task reads, with the nodes it means by them (None: what was made)."""
+    if isinstance(task, LoopTask):
+        return dict.fromkeys(sorted(task.reads))
+    return {name: {n for n, _ in places} for name, places in task.reads.items() if places}
+
+
+def _reads(steps: Sequence[Step]) -> set[str]:
+    found: set[str] = set()
+    for step in steps:
+        match step:
+            case Stage(tasks):
+                found.update(name for task in tasks for name in task.memories)
+            case Repeated(steps=inner):
+                found |= _reads(inner)
+    return found
+
+
+def counting(name: str, index: str) -> TaskText:
+    """The task that counts up the index of a loop."""
+    line = f"tl.store({index}_ptr, tl.load({index}_ptr) + 1)"
+    return TaskText(
+        name=name,
+        roots=(),
+        lines=(line,),
+        memories=(index,),
+        sizes=(),
+        constants={},
+        programs="1",
+        count=1,
+        precision=False,
+        reads={},
+        writes=(index,),
+        inlined=(),
+        slow=(),
+        folds=False,
+    )
+
+
+def host_numbers(roots: Sequence[Node] | object) -> set[Node]:
+    """Nodes that need no device: constants, hyperparameters, the step, and what is computed from
+    them alone; tensors that hold one such number everywhere."""
+    found: set[Node] = set()
+    for node in postorder(roots):  # type: ignore[arg-type]
+        match node.op:
+            case Const() | Truth() | SizeValue() | Index() | Pi():
+                found.add(node)
+            case Input(kind="hyper" | "step"):
+                found.add(node)
+            case op if pointwise(op) or isinstance(op, (IndexAffine, Broadcast)):
+                if node.inputs and all(source in found for source in node.inputs):
+                    found.add(node)
+            case _:
+                pass
+    return found
