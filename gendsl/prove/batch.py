@@ -261,7 +261,7 @@ def decide(case: Case, value: Node, batch: str, *, separable: bool) -> Outcome:
     fine, _ = per_example(below, batch)
     named = frozenset(x for x in below if x in case.setting.build.names and x.inputs)
     reason = ""
-    for stop in (_edge(value, fine, named), _edge(value, fine, frozenset())):
+    for stop in (edge(value, fine, named), edge(value, fine, frozenset())):
         leaves = [x for x in visible([value], stop) if not x.inputs]
         loose = [x for x in leaves if x not in fine and not isinstance(x.op, lf.SizeValue)]
         if loose:
@@ -279,6 +279,6 @@ def decide(case: Case, value: Node, batch: str, *, separable: bool) -> Outcome:
     return failing or Outcome("unknown", goal=reason)
 
 
-def _edge(value: Node, fine: frozenset[Node], named: frozenset[Node]) -> frozenset[Node]:
+def edge(value: Node, fine: frozenset[Node], named: frozenset[Node]) -> frozenset[Node]:
     """The nodes to read as variables: per-example ones, named or not made of simpler sums."""
     return frontier([value], SHAPED, named & fine) & fine | (named & fine)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from gendsl.ir.graph import Node
 from gendsl.ops import arithmetic as ar
 from gendsl.ops import unary as un
-from gendsl.prove import equal, peel
+from gendsl.prove import equal, norms, peel
 from gendsl.prove.compare import discharge, prove_closed, prove_comparison
 from gendsl.prove.cone import Cone
 from gendsl.prove.kernel import normal as n
@@ -88,6 +88,7 @@ class Attempt:
         equations = [t for t in facts if t.concl.rel == "eq"]
         for q, h in zip(given, hyps, strict=True):
             equations += self._consequences(q, h, signs)
+        cone.facts = [*facts, *norms.rewritten(facts, equations)]
         t = prove_comparison(goal.relation, p, equations, cone, signs, goal.node, at)
         if t is None and given:
             false = cone.contradiction()
@@ -193,7 +194,7 @@ def _defined(x: Node, sequent: Sequent, setting: Setting) -> list[Thm] | None:
             cone = Cone(facts, setting.expired)
             signs = Signs(reader, cone)
             allowed = {f.concl for f in facts}
-            sides = [_side(q, x, at, signs, cone) for q in reader.conditions]
+            sides = [_side(q, x, at, signs, cone) for q in tuple(reader.conditions)]
             done = [t and discharge(t, allowed, cone) for t in sides]
         except (n.KernelError, RecursionError):
             continue

@@ -94,6 +94,9 @@ Proof. intros. unfold delta. rewrite Nat.eqb_refl. reflexivity. Qed.
 Lemma delta_sym : forall i j, delta i j = delta j i.
 Proof. intros. unfold delta. rewrite Nat.eqb_sym. reflexivity. Qed.
 
+Lemma delta_other : forall i j, i <> j -> delta i j = 0.
+Proof. intros i j H. unfold delta. apply Nat.eqb_neq in H. rewrite H. reflexivity. Qed.
+
 Lemma delta_bit : forall i j, delta i j = 0 \/ delta i j = 1.
 Proof. intros. unfold delta. destruct (Nat.eqb i j); auto. Qed.
 
@@ -142,6 +145,76 @@ Theorem tiling : forall n b p f, (n <= p * b)%nat ->
   = rsum n f.
 Proof.
   intros n b p f H. rewrite <- (rsum_mask n (p * b) f H). rewrite rsum_blocks. reflexivity.
+Qed.
+
+(* ---- batches: repeated, and put together ------------------------------------------------------- *)
+
+Lemma rsum_repeat : forall r n f, (0 < n)%nat ->
+  rsum (r * n) (fun i => f (i mod n)%nat) = INR r * rsum n f.
+Proof.
+  intros r n f H. rewrite rsum_blocks. rewrite (rsum_ext r _ (fun _ => rsum n f)).
+  - apply rsum_const.
+  - intros q Hq. apply rsum_ext. intros i Hi. f_equal.
+    rewrite Nat.add_comm, Nat.mod_add by lia. apply Nat.mod_small. exact Hi.
+Qed.
+
+Lemma rsum_concat : forall n m f g h, (forall i, (i < n)%nat -> h i = f i) ->
+  (forall i, (i < m)%nat -> h (n + i)%nat = g i) -> rsum (n + m) h = rsum n f + rsum m g.
+Proof.
+  intros n m f g h F G. rewrite rsum_split. f_equal; apply rsum_ext; assumption.
+Qed.
+
+(* ---- means over independent standard normal noise, by what such a mean does -------------------- *)
+
+(* Z: noise; I: its entries; inside: which exist; same: 1 for the same entry, else 0. *)
+Definition gaussian {Z I : Type} (inside : I -> Prop) (same : I -> I -> R) (entry : I -> Z -> R)
+  (Ex : (Z -> R) -> R) : Prop :=
+  (forall f g, (forall z, f z = g z) -> Ex f = Ex g) /\
+  (forall f g, Ex (fun z => f z + g z) = Ex f + Ex g) /\
+  (forall c f, Ex (fun z => c * f z) = c * Ex f) /\
+  Ex (fun _ => 1) = 1 /\
+  (forall i, inside i -> Ex (entry i) = 0) /\
+  (forall i j, inside i -> inside j -> Ex (fun z => entry i z * entry j z) = same i j).
+
+Definition gaussian0 : ((R -> R) -> R) -> Prop :=
+  gaussian (fun _ : unit => True) (fun _ _ => 1) (fun _ z => z).
+Definition gaussian1 (n : nat) : (((nat -> R) -> R) -> R) -> Prop :=
+  gaussian (fun i => (i < n)%nat) delta (fun i z => z i).
+Definition gaussian2 (n m : nat) : (((nat -> nat -> R) -> R) -> R) -> Prop :=
+  gaussian (fun '(a, b) => (a < n)%nat /\ (b < m)%nat)
+    (fun '(a, b) '(a', b') => delta a a' * delta b b') (fun '(a, b) z => z a b).
+Definition gaussian3 (n m k : nat) : (((nat -> nat -> nat -> R) -> R) -> R) -> Prop :=
+  gaussian (fun '(a, b, c) => (a < n)%nat /\ (b < m)%nat /\ (c < k)%nat)
+    (fun '(a, b, c) '(a', b', c') => delta a a' * delta b b' * delta c c')
+    (fun '(a, b, c) z => z a b c).
+Definition gaussian4 (n m k l : nat) : (((nat -> nat -> nat -> nat -> R) -> R) -> R) -> Prop :=
+  gaussian (fun '(a, b, c, d) => (a < n)%nat /\ (b < m)%nat /\ (c < k)%nat /\ (d < l)%nat)
+    (fun '(a, b, c, d) '(a', b', c', d') => delta a a' * delta b b' * delta c c' * delta d d')
+    (fun '(a, b, c, d) z => z a b c d).
+
+Lemma law_affine : forall Z I inside same entry Ex, @gaussian Z I inside same entry Ex ->
+  forall (value : I -> Z -> R) (m s : I -> R),
+  (forall i z, inside i -> value i z = m i + s i * entry i z) ->
+  (forall i, inside i -> Ex (value i) = m i) /\
+  (forall i j, inside i -> inside j ->
+    Ex (fun z => (value i z - m i) * (value j z - m j)) = s i * s j * same i j).
+Proof.
+  intros Z I inside same entry Ex (ext & plus & scal & one & first & second) value m s H. split.
+  - intros i Hi. rewrite (ext _ (fun z => m i * 1 + s i * entry i z)) by
+      (intros z; rewrite H by exact Hi; ring).
+    rewrite plus, (scal (m i) (fun _ => 1)), scal, one, first by exact Hi. ring.
+  - intros i j Hi Hj. rewrite (ext _ (fun z => (s i * s j) * (entry i z * entry j z))) by
+      (intros z; rewrite !H by assumption; ring).
+    rewrite scal, second by assumption. ring.
+Qed.
+
+(* ---- derivatives of what does not change ------------------------------------------------------- *)
+
+Lemma still : forall f : R -> R, (forall t, f t = f 0) -> derivable_pt_lim f 0 0.
+Proof.
+  intros f H eps Heps. exists (mkposreal 1 Rlt_0_1). intros h Hh _.
+  replace ((f (0 + h) - f 0) / h - 0) with 0 by (rewrite (H (0 + h)); field; exact Hh).
+  rewrite Rabs_R0. exact Heps.
 Qed.
 
 (* ---- tangents, relu, indicators -------------------------------------------------------------- *)

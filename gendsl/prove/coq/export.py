@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import itertools
 import re
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gendsl.core import claim as c
 from gendsl.ir.graph import Node, reachable
@@ -22,6 +23,7 @@ from gendsl.ops import broadcast as br
 from gendsl.ops import unary as un
 from gendsl.prove import export_lean as lean
 from gendsl.prove.case import Outcome
+from gendsl.prove.coq.direct import direct
 from gendsl.prove.coq.expr import (
     Canon,
     E,
@@ -54,7 +56,7 @@ from gendsl.prove.kernel.normal import KernelError
 from gendsl.prove.kernel.rules import Prop, Thm, prop
 from gendsl.prove.kernel.term import ONE, ZERO, Atom, Poly
 from gendsl.prove.props import Comparison
-from gendsl.prove.sequent import Proof, Setting, visible
+from gendsl.prove.sequent import Proof, Sequent, Setting, prove, visible
 from gendsl.prove.terms import indices, size
 from gendsl.shape.tensor_type import Bool, Fin
 
@@ -71,10 +73,10 @@ class Export:
 def export(claim: c.Claim, outcome: Outcome, setting: Setting, stem: str) -> Export:
     """The theorems of one proved claim; `stem` starts their names."""
     name = f"{claim.subject}.{claim.name}" if claim.subject else claim.name
-    if not outcome.proofs:
-        return Export(name, reason=f"proved without sequents ({type(claim.body).__name__})")
     own = re.sub(r"\W", "_", f"{stem}_{name}")
     try:
+        if not outcome.proofs:
+            return Export(name, direct(claim, setting, own, _proved))
         parts = [_theorem(p, setting, f"{own}_{k}") for k, p in enumerate(outcome.proofs, 1)]
         last = whole(claim, [x for _, x in parts], setting, own)
     except (NotExported, KernelError, RecursionError) as problem:
@@ -83,6 +85,22 @@ def export(claim: c.Claim, outcome: Outcome, setting: Setting, stem: str) -> Exp
 
 
 PARTIAL = (ar.Div, ar.Reciprocal, ar.Power, un.Log, un.Log1p, un.Sqrt, un.Rsqrt)
+
+
+SECONDS = 8.0  # for a sequent that only the theorem in Coq needs
+
+
+def _proved(sequent: Sequent, setting: Setting, name: str) -> tuple[Theorem, Part]:
+    """A sequent that the claim's theorem is made from and the prover did not need."""
+    deadline = time.monotonic() + SECONDS
+    n.stop_at(deadline)
+    try:
+        found = prove(sequent, replace(setting, deadline=deadline))
+    finally:
+        n.stop_at(float("inf"))
+    if found is None:
+        raise NotExported("a step that the theorem needs is not proved")
+    return _theorem(found, setting, name)
 
 
 def _theorem(p: Proof, setting: Setting, name: str) -> tuple[Theorem, Part]:

@@ -8,7 +8,7 @@ Coq does not find the claim in the sequents.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gendsl.core import claim as c
@@ -29,8 +29,8 @@ from gendsl.prove.coq.header import (
 )
 from gendsl.prove.coq.normalise import Writer
 from gendsl.prove.coq.statement import ONE, Source
-from gendsl.prove.kernel.term import Atom
-from gendsl.prove.reading import Setting, visible
+from gendsl.prove.kernel.term import Atom, Poly
+from gendsl.prove.reading import Sequent, Setting, visible
 from gendsl.prove.terms import indices, size
 from gendsl.shape.tensor_type import Bool, Fin
 
@@ -145,6 +145,18 @@ def _implied(given: Sequence[Formula], goal: Formula) -> Formula:
     return Joined(" -> ", (*given, goal)) if given else goal
 
 
+def conjuncts(f: Formula) -> Iterator[Compared]:
+    """The comparisons that a formula joins by "and"."""
+    match f:
+        case Compared():
+            yield f
+        case Joined(" /\\ ", parts):
+            for p in parts:
+                yield from conjuncts(p)
+        case _:
+            raise NotExported("a hypothesis with alternatives")
+
+
 def text(w: Writer, f: Formula) -> str:
     match f:
         case Compared(at, rel, left, right):
@@ -155,7 +167,22 @@ def text(w: Writer, f: Formula) -> str:
             return f"({sign.join(text(w, p) for p in parts)})"
 
 
+Prove = Callable[[Sequent, Setting, str], tuple[Theorem, Part]]
 LARGEST = 300  # ops that a statement may show
+
+
+def readable(parts: Sequence[Part]) -> dict[Node, str]:
+    """What is a variable in a statement about the nodes of sequents: nothing, where that is short
+    and can be printed, else the terms that no sequent looks into."""
+    roots = [x for p in parts for x in p.roots]
+    if _length(roots) <= LARGEST:
+        try:
+            for x in roots:
+                Source({}).real(x, indices(x.type.shape))
+            return {}
+        except NotExported:
+            pass  # an op without a Coq form: it is to be below a variable
+    return shared(parts)
 
 
 def whole(claim: c.Claim, parts: Sequence[Part], setting: Setting, name: str) -> Theorem:
@@ -166,7 +193,7 @@ def whole(claim: c.Claim, parts: Sequence[Part], setting: Setting, name: str) ->
             return _whole(claim, parts, setting, name, {})
         except NotExported:
             pass  # an op without a Coq form: it is to be below a variable
-    return _whole(claim, parts, setting, name, _shared(parts))
+    return _whole(claim, parts, setting, name, shared(parts))
 
 
 def _length(roots: Iterable[Node]) -> int:
@@ -183,32 +210,55 @@ def _whole(
 ) -> Theorem:
     source = Source(stands)
     formula = Sayer(source, setting.build).claim(claim)
+    lines = [f"pose proof {{{k}}} as Q{k}; cbv beta in Q{k}." for k in range(len(parts))]
+    keep = " ".join(f"Q{k}" for k in range(len(parts)))
+    lines.append(f"first [exact Q0 | clear - {keep}; tauto].")
+    sizes = [i.args[1] for i in _indices(formula)]
+    return assembled(name, source, parts, setting, sizes, lambda w: (text(w, formula), lines))
+
+
+def assembled(
+    name: str,
+    source: Source,
+    parts: Sequence[Part],
+    setting: Setting,
+    sizes: Iterable[Poly],
+    goal: Callable[[Writer], tuple[str, Sequence[str]]],
+    bound: Collection[str] = (),
+) -> Theorem:
+    """A theorem with its header. `goal` gives its text and its proof, in which `{k}` is the theorem
+    of part k for what the header names; variables in `bound` are bound in the goal, not before."""
     for p in parts:  # what a sequent mentions and the claim does not is still to be named
         for x, node in p.source.nodes.items():
             if not x.startswith("%"):
                 source.nodes.setdefault(x, node)
                 source.arity.setdefault(x, p.source.arity[x])
     values = {x: _value(source, node) for p in parts for x, node in p.hidden(source.stands)}
-    sizes = [size(d) for node in source.nodes.values() for d in node.type.shape]
-    sizes += [i.args[1] for i in (*_indices(formula), *source.arguments)]
-    dims = names_in(sizes) | {d for p in parts for d in p.dims}
+    shapes = [size(d) for node in source.nodes.values() for d in node.type.shape]
+    shapes += [*sizes, *(i.args[1] for i in source.arguments)]
+    dims = names_in(shapes) | {d for p in parts for d in p.dims}
     taken = {f"d{d}" for d in dims}
     w = Writer(Names(coq_names(setting.build, sorted(source.arity), source.nodes, taken)))
-    goal = text(w, formula)
+    said, lines = goal(w)
     calls = [_called(w, p, values) for p in parts]
     facts = [x.row for x in limits(w, source, setting)]
     facts += [x.row for x in least_sizes(w, setting, sorted(dims))]
     dims |= names_in(w.names.composite)
     rows = [*binders(w, source, sorted(dims), _arguments(source, parts)), *facts]
     known = {row.key: row.args for row in rows}
-    statement = written(name, rows, goal)
-    lines = [f"intros {' '.join(x for row in rows for x in row.args)}."] if rows else []
-    for k, (p, call) in enumerate(zip(parts, calls, strict=True)):
+    own = ("var", "lo", "hi")
+    rows = [row for row in rows if not (row.key[0] in own and row.key[1] in bound)]
+    statement = written(name, rows, said)
+    made = []
+    for p, call in zip(parts, calls, strict=True):
         args = " ".join(a for key, own in call for a in ([own] if own else known[key]))
-        lines.append(f"pose proof ({p.name} {args}) as Q{k}; cbv beta in Q{k}.")
-    keep = " ".join(f"Q{k}" for k in range(len(parts)))
-    lines.append(f"first [exact Q0 | clear - {keep}; tauto].")
-    proof = "\n".join(f"  {x}" for x in lines)
+        made.append(f"({p.name} {args})")
+    intros = [f"intros {' '.join(x for row in rows for x in row.args)}."] if rows else []
+    for k, line in enumerate(lines := list(lines)):
+        for j, call_text in enumerate(made):
+            line = line.replace(f"{{{j}}}", call_text)
+        lines[k] = line
+    proof = "\n".join(f"  {x}" for x in [*intros, *lines])
     return Theorem(name, statement, f"{statement}\nProof.\n{proof}\nQed.\n")
 
 
@@ -230,7 +280,7 @@ def _called(
     return found
 
 
-def _shared(parts: Sequence[Part]) -> dict[Node, str]:
+def shared(parts: Sequence[Part]) -> dict[Node, str]:
     """The nodes that no sequent looks into."""
     shown = [set(visible(p.roots, frozenset(p.source.stands))) for p in parts]
     every = {x: v for p in parts for x, v in p.source.stands.items()}
