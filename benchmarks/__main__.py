@@ -1,20 +1,19 @@
 """`python -m benchmarks`: every comparison, one after the other; each writes its table.
 
-One alone: `python -m benchmarks.cpu --help`, `python -m benchmarks.parity --help`.
+One alone, with its options: `python -m benchmarks.cpu --help`, and so on.
 """
 
 from __future__ import annotations
 
 import sys
 
-from benchmarks import cpu, parity
+from benchmarks import closed_forms, cpu, growth, parity
 
 
 def main() -> int:
-    if code := cpu.main():
-        return code
-    parity.main()
-    return 0
+    codes = [cpu.main([]), growth.main([]), closed_forms.main()]
+    parity.main([])
+    return max(codes)
 
 
 if __name__ == "__main__":

@@ -130,7 +130,7 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 3)
 
 
-def options() -> argparse.Namespace:
+def options(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--workloads", default=",".join(WORKLOADS), metavar="NAME,...")
     parser.add_argument("--peers", default=",".join(PEERS), metavar="NAME,...")
@@ -138,7 +138,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", action="store_true", help="print ratios as JSON")
     parser.add_argument("--startup", action="store_true", help="measure starts only")
-    found = parser.parse_args()
+    found = parser.parse_args(words)
     for given, known in ((found.workloads, WORKLOADS), (found.peers, PEERS)):
         if odd := [n for n in given.split(",") if n not in known]:
             parser.error(f"{odd[0]!r} is not one of {', '.join(known)}")
@@ -158,8 +158,8 @@ def measured(asked: argparse.Namespace, place: Place) -> list[Result]:
     return results
 
 
-def main() -> int:
-    asked = options()
+def main(words: Sequence[str] | None = None) -> int:
+    asked = options(words)
     keep_to(asked.threads)
     whole = set(asked.workloads.split(",")) == set(WORKLOADS)
     whole = whole and set(asked.peers.split(",")) == set(PEERS)

@@ -192,13 +192,13 @@ class Kept:
         return self.found[key]
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--programs", default=",".join(PEERS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=None)
     parser.add_argument("--results", type=Path, default=None)
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     kept = Kept(options.results)
     results = {
         name: [kept.of(name, seed, options.steps) for seed in range(options.seeds)]

@@ -7,6 +7,7 @@ The step as `gendsl run` compiles it, on numpy batches, with the noise that it d
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from backends.torch_cpu import TARGET
@@ -20,8 +21,10 @@ from gendsl.passes.pipeline import select, transform_step
 class Gendsl:
     """See `turns.Contender`."""
 
-    def __init__(self, workload: str, arrays: Arrays) -> None:
-        loaded = load(workload)
+    def __init__(
+        self, workload: str, arrays: Arrays, sizes: Mapping[str, int] | None = None
+    ) -> None:
+        loaded = load(workload, sizes)
         recipe = loaded.interface.recipe
         assert recipe is not None
         self.names = [line.objective for line in recipe.steps_lines]

@@ -45,9 +45,9 @@ def test_a_thousand_layers_are_checked(tmp_path: Path) -> None:
     assert not sink.has_errors
 
 
-def test_three_hundred_layers_are_trained(tmp_path: Path) -> None:
+def test_a_hundred_and_fifty_layers_are_trained(tmp_path: Path) -> None:
     path = tmp_path / "deep.gml"
-    path.write_text(chain(300))
+    path.write_text(chain(150))
     assert go(path, tmp_path / "run") == 0
 
 
