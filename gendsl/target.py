@@ -24,9 +24,14 @@ if TYPE_CHECKING:
 
 
 class CompiledStep(Protocol):
-    """A training step that owns its parameters, slots, states and EMA weights."""
+    """A training step that owns its parameters, slots, states and EMA weights. Its plan is text by
+    `str`."""
 
     source: str
+
+    @property
+    def plan(self) -> object:
+        """What is run, in which order, over which memory."""
 
     def load(self, values: Mapping[str, Array]) -> None:
         """Set every owned value by key (exactly the keys of `StepGraph.updates`)."""

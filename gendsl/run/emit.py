@@ -26,6 +26,8 @@ def back_text(stage: str, step: StepGraph, job: Job) -> str:
     match stage:
         case "joint":
             return joint_text(step)
+        case "plan" if job.target.name == "triton_cuda":
+            return str(job.target.compile_step(step, job.sizes).plan)
         case "plan":
             return str(plan_step(step, job.sizes, lambda group: False))
         case _:

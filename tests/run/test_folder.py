@@ -98,7 +98,7 @@ def test_an_existing_run_is_not_touched(tmp_path: Path) -> None:
     assert before == {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()}
 
 
-@pytest.mark.parametrize("stage", ["ast", "core", "graph", "joint", "plan", "torch"])
+@pytest.mark.parametrize("stage", ["ast", "core", "graph", "joint", "plan", "torch", "triton"])
 def test_emit_prints_and_writes_nothing(
     stage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -106,7 +106,3 @@ def test_emit_prints_and_writes_nothing(
     assert go(program, tmp_path / "run", emit=stage) == 0
     assert len(capsys.readouterr().out) > 500
     assert [p.name for p in tmp_path.iterdir()] == ["tiny.gml"]
-
-
-def test_emit_of_an_absent_target(tmp_path: Path) -> None:
-    assert codes(tiny(tmp_path), tmp_path / "run", emit="triton") == ["E0901"]
