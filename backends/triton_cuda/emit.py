@@ -1,10 +1,10 @@
-"""Graphs as Triton: the plan of launches, and one readable module of source text.
+"""Graphs as Triton: a plan of launches, and one readable module of source text.
 
-In: a `StepGraph`, or output nodes by name, and a number for every size. Out: `(KernelPlan, Source)`.
-The text has the device functions that it needs, one function per task, which says what it computes,
-and one kernel per launch, whose programs are divided among its tasks. Sizes stand in the text by
-name; the numbers are constants of the launch. Always: equal graphs and sizes give equal text;
-neither torch nor triton is needed.
+In: a `StepGraph`, or output nodes by name, and a number for every size. Out: a `KernelPlan` and a
+`Source`. The text has the device functions that it needs, one function per task, which says what it
+computes, and one kernel per launch, whose programs are divided among its tasks. Sizes stand in the
+text by name; the numbers are constants of the launch. Always: equal graphs and sizes give equal
+text; neither torch nor triton is needed.
 """
 
 from __future__ import annotations
@@ -316,9 +316,7 @@ def _kernel(writer: Writer, name: str, stage: Stage) -> None:
                 end = f"end_{number}"
                 total = count if start == "0" else f"{start} + {count}"
                 writer.line(f"    {end} = {total}")
-                writer.line(
-                    f"    {'if' if number == 0 else 'if'} (pid >= {start}) & (pid < {end}):"
-                )
+                writer.line(f"    if (pid >= {start}) & (pid < {end}):")
                 start = end
             else:
                 writer.line(f"    if pid >= {start}:")

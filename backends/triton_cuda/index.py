@@ -72,7 +72,7 @@ class Quotient:
 
 @dataclass(frozen=True)
 class Value:
-    """An index that the kernel loaded or computed: the statement's name, and what it varies with."""
+    """An index that the kernel loaded or computed: its name, and what it varies with."""
 
     name: str
     over: frozenset[Var]

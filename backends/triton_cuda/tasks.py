@@ -49,6 +49,7 @@ class Cut:
     stored: set[Node] = field(default_factory=set)
     anchors: dict[Node, Node] = field(default_factory=dict)
     extra: dict[Node, list[Node]] = field(default_factory=dict)
+    claimed: set[Node] = field(default_factory=set)
 
     @cached_property
     def nodes(self) -> list[Node]:
@@ -148,12 +149,7 @@ class Cut:
         last, region = anchor, {anchor}
 
         def fits(node: Node) -> bool:
-            if not pointwise(node.op) or node.type.shape != anchor.type.shape:
-                return False
-            if node in self.anchors or node in self.host:
-                return False
-            others = [s for s in node.inputs if s not in region]
-            return all(self.depth(s, known) < own for s in others)
+            return self._fits(node, anchor, region, own, known)
 
         outputs = set(self.outputs)
         while last not in outputs and last not in self.forced:
@@ -162,14 +158,7 @@ class Cut:
                 break
             last = readers[0]
             region.add(last)
-        follow, grown = [last], [last]
-        while follow:
-            node = follow.pop()
-            for reader in self.readers[node]:
-                if reader not in region and fits(reader):
-                    region.add(reader)
-                    follow.extend([*grown, reader])  # others may fit now
-                    grown.append(reader)
+        grown = [last, *self._grown([last], region, fits)]
         found = [n for n in sorted(grown, key=lambda n: n.id) if n in outputs and n is not last]
         ahead = set()
         for node in sorted(grown, key=lambda n: -n.id):  # what only leads to outputs in the region
@@ -182,6 +171,37 @@ class Cut:
             self.stored.add(node)
             self.anchors.setdefault(node, anchor)
         self.extra[anchor] = found
+        needed = list(found)
+        while needed:
+            node = needed.pop()
+            if node in region and node not in self.claimed:
+                self.claimed.add(node)
+                needed.extend(node.inputs)
+
+    def _fits(
+        self, node: Node, like: Node, region: set[Node], own: int, known: dict[Node, int]
+    ) -> bool:
+        """Whether a pointwise node can be computed where `region` is: in task number `own`."""
+        if not pointwise(node.op) or node.type.shape != like.type.shape:
+            return False
+        if node in self.claimed or node in self.host:
+            return False
+        others = [s for s in node.inputs if s not in region]
+        return all(self.depth(s, known) < own for s in others)
+
+    def _grown(
+        self, start: Sequence[Node], region: set[Node], fits: Callable[[Node], bool]
+    ) -> list[Node]:
+        """Extend a region by readers that fit."""
+        follow, grown = list(start), list[Node]()
+        while follow:
+            node = follow.pop()
+            for reader in self.readers[node]:
+                if reader not in region and fits(reader):
+                    region.add(reader)
+                    follow.extend([*start, *grown, reader])  # others may fit now
+                    grown.append(reader)
+        return grown
 
     # ---- groups -------------------------------------------------------------------------
 
@@ -193,19 +213,32 @@ class Cut:
             if mine:
                 groups.append(Group(mine, anchor))
         rest = [n for n in self.nodes if n in self.stored and n not in placed]
+        rest += [n for n in dict.fromkeys(self.outputs) if n not in self.readers]
         known: dict[Node, int] = {}
-        alike: dict[object, Group] = {}
+        alike: dict[object, list[Node]] = {}
         for node in rest:
-            if isinstance(node.op, Loop):
-                groups.append(Group([node], node))
-                continue
-            key = (node.type.shape, self.depth(node, known), self._theme(node))
-            if key in alike:
-                alike[key].roots.append(node)
-            else:
-                alike[key] = Group([node], None)
-                groups.append(alike[key])
+            alone = node if node in self.claimed else None
+            key = (node.type.shape, self.depth(node, known), self._theme(node), alone)
+            alike.setdefault(key if not isinstance(node.op, Loop) else node, []).append(node)
+        for nodes in sorted(alike.values(), key=lambda ns: self.depth(ns[0], known)):
+            mine = [n for n in nodes if n not in placed]
+            if mine and isinstance(mine[0].op, Loop):
+                groups.append(Group(mine, mine[0]))
+            elif mine:
+                mine += self._joining(mine, known, placed)
+                groups.append(Group(mine, None))
+            placed.update(mine)
         return groups
+
+    def _joining(self, nodes: list[Node], known: dict[Node, int], placed: set[Node]) -> list[Node]:
+        """Outputs that follow pointwise from the results of a task."""
+        own, region = self.depth(nodes[0], known), set(nodes)
+        if nodes[0] not in self.readers:
+            return []
+        grown = self._grown(
+            nodes, region, lambda node: self._fits(node, nodes[0], region, own, known)
+        )
+        return [n for n in grown if n in self.stored and n not in placed]
 
     def _theme(self, node: Node) -> object:
         """What a pointwise result is about: the largest-numbered thing it shares with others."""

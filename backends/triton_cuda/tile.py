@@ -145,7 +145,7 @@ class Tile:
         """Compute the roots at their place, and store them."""
         made = [(root, self.values.value(root, at)) for root in self.roots]
         place = ravel(self.shape, at) if at else Num(ZERO)
-        if not at:  # a number: the only entry of its tile
+        if not variables(place):  # the only entry of its tile
             place = self.base
         mask = self.emit.mask(variables(place))
         address = self.emit.sum(place)
@@ -235,7 +235,7 @@ def _is_product(anchor: Node, sizes: Mapping[str, int]) -> bool:
     """Whether a contraction has rows and columns to speak of."""
     if not products.handles(anchor) or products.summed(anchor).size(sizes) <= 4:
         return False
-    both, rows, columns = products.roles(anchor)
+    _, rows, columns = products.roles(anchor)
     shape = anchor.type.shape
     high, wide = (prod(shape[a].size(sizes) for a in axes) for axes in (rows, columns))
     return high > 1 and wide > 1

@@ -96,7 +96,7 @@ class Unit:
     def steps(self) -> list[Step]:
         """Stages of the unit."""
         wanted = self._wanted()
-        cut_groups, tasks = self._tasks(wanted)
+        tasks = self._tasks(wanted)
         for _ in range(_ROUNDS):
             conflict = self._conflicts(tasks)
             levels = None if conflict else self._levels(tasks)
@@ -104,7 +104,7 @@ class Unit:
                 return self._staged(tasks, levels)
             self.apart |= conflict or self._stuck(tasks)
             wanted = self._wanted()
-            cut_groups, tasks = self._tasks(wanted)
+            tasks = self._tasks(wanted)
         raise AssertionError(f"no order of the tasks that make {', '.join(self.outputs)}")
 
     def _wanted(self) -> dict[Node, str]:
@@ -118,14 +118,12 @@ class Unit:
             if target in self.apart or node in found or node.op == StopGrad():
                 copies[self._same(node)] = target
                 if node not in found and not self._lies(node):
-                    wish = self.memories.wish(node)
-                    found[node] = self.roots.get(node) or self.memories.add(
-                        wish, node.type, "temporary"
-                    )
+                    found[node] = self._temporary(node)
             elif self._lies(node) or isinstance(node.op, LoopCarry):
                 copies[self._same(node)] = target
             else:
                 found[node] = target
+        self._copies = tuple(copies)
         return found | copies
 
     def _lies(self, node: Node) -> bool:
@@ -144,12 +142,17 @@ class Unit:
             case _:
                 return self.build.apply(StopGrad(), node)
 
-    def _tasks(self, wanted: Mapping[Node, str]) -> tuple[list[Group], list[TaskText | LoopTask]]:
+    def _tasks(self, wanted: Mapping[Node, str]) -> list[TaskText | LoopTask]:
         """Cut and write until nothing in a task is taken entry by entry that could be stored."""
         forced: set[Node] = set()
         for _ in range(_ROUNDS):
             cut = Cut(
-                list(wanted), self._lies, self.numbers, self.memories.sizes, forced=set(forced)
+                list(wanted),
+                self._lies,
+                self.numbers,
+                self.memories.sizes,
+                forced=set(forced),
+                claimed=set(self._copies),
             )
             groups = cut.run()
             self.roots = dict(wanted)
@@ -162,7 +165,7 @@ class Unit:
             texts = [self._write(group, number) for number, group in enumerate(plain)]
             slow = {n for t in texts for n in t.slow if n not in t.roots and n not in cut.stored}
             if not slow:
-                return groups, [*texts, *loops]
+                return [*texts, *loops]
             forced |= slow
         raise AssertionError("the cut into tasks does not settle")
 
@@ -177,6 +180,7 @@ class Unit:
 
     def __post_init__(self) -> None:
         self._computing: set[Node] = set()
+        self._copies: tuple[Node, ...] = ()
         self._temporaries: dict[object, str] = {}
         self._made_loops: dict[object, LoopTask] = {}
 
