@@ -37,6 +37,7 @@ claims reparameterize(mu, logvar, eps):
 claims exp_gap(x):
     exp_gap_nonneg:   exp_gap(x) >= 0
     exp_gap_zero_iff: exp_gap(x) == 0 iff x == 0
+    exp_gap_positive: given x != 0: exp_gap(x) > 0
 
 claims coordinate_kl(mu, logvar):
     coordinate_nonneg as coordinateKlToStandard_nonneg:        coordinate_kl(mu, logvar) >= 0
@@ -44,11 +45,37 @@ claims coordinate_kl(mu, logvar):
         iff mu == 0 and logvar == 0
 
 claims kl_to_standard(mu, logvar):
+    mean_form:                                                            mean[Z](
+        coordinate_kl(mu, logvar),
+    )
+        == kl_to_standard(mu, logvar) / Z
     kl_nonneg as diagonalGaussianKlToStandardReal_nonneg:                 kl_to_standard(mu, logvar)
         >= 0
     kl_zero_iff_standard as diagonalGaussianKlToStandardReal_eq_zero_iff: kl_to_standard(mu, logvar)
         == 0
         iff mu == 0 and logvar == 0
+
+# Per coordinate, KL of normal(sqrt(a) x0, 1 - a) to normal(0, 1): how far the end of a noising
+# schedule with alpha_bar = a is from pure noise.
+fn terminal_kl(a: real, x0: [..s]) -> [..s]:
+    return 0.5 * (a * square(x0) - a - log(1 - a))
+
+claims terminal_kl(a, x0):
+    terminal_is_kl:  given a > 0 and a < 1:
+        terminal_kl(a, x0) == coordinate_kl(sqrt(a) * x0, log(1 - a))
+    terminal_nonneg: given a >= 0 and a < 1: terminal_kl(a, x0) >= 0
+    terminal_bound:  given a >= 0 and a < 1 and square(x0) <= 1:
+        terminal_kl(a, x0) <= -0.5 * log(1 - a)
+    terminal_pure:   given a == 0: terminal_kl(a, x0) == 0
+
+# -log of the density of normal(mean, var), entry by entry; and how much larger it is on average
+# than the entropy: the bound on the negative log-likelihood exceeds it by a KL.
+fn normal_nll(x: [..s], mean: [..s], var: real) -> [..s]:
+    return 0.5 * (log(2 * pi) + log(var) + square(x - mean) / var)
+
+claims normal_nll(x, mean, var):
+    nll_least_at_mean: given var > 0: normal_nll(x, mean, var) >= normal_nll(mean, mean, var)
+    nll_of_standard:   normal_nll(x, 0, 1) == 0.5 * (log(2 * pi) + square(x))
 
 claims kl_between(mu1, logvar1, mu2, logvar2):
     kl_between_nonneg:   kl_between(mu1, logvar1, mu2, logvar2) >= 0

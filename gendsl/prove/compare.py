@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gendsl.ir.graph import Node
-from gendsl.prove import equal, factors, norms
+from gendsl.prove import equal, factors, induct, norms
 from gendsl.prove.cone import Cone, relu_zero
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel import rules as r
@@ -61,9 +61,15 @@ def prove_comparison(
         found = _split(rel, p, equations, cone, depth)
     if found is None and rel == "eq" and not top_atoms(p):
         found = norms.by_roots(rel, p, cone)
-    if found is not None or not top_atoms(p):
-        return found
-    return _branches(rel, p, equations, cone, depth)
+    if found is None and top_atoms(p):
+        found = _branches(rel, p, equations, cone, depth)
+    if found is None and depth and p.free and rel != "ne":
+
+        def again(rel: str, p: Poly, cone: Cone) -> Thm | None:
+            return prove_comparison(rel, p, equations, cone, None, None, (), 0)
+
+        found = induct.by_induction(rel, p, cone, again)
+    return found
 
 
 def _branches(rel: str, p: Poly, equations: Sequence[Thm], cone: Cone, depth: int) -> Thm | None:
@@ -121,7 +127,9 @@ def _split(rel: str, p: Poly, equations: Sequence[Thm], cone: Cone, depth: int) 
     """With roots and logarithms of products split, or as a product of positive factors."""
     if rel == "gt" and (t := factors.positive(p, cone)) is not None:
         return t
-    steps, rest = factors.split(p, cone)
+    steps, rest = induct.unrolled(p)
+    more, rest = factors.split(rest, cone)
+    steps = [*steps, *more]
     if not steps:
         return None
     t = prove_comparison(rel, rest, equations, cone, None, None, (), depth - 1)

@@ -32,9 +32,10 @@ def prove_zero(p: Poly, equations: Sequence[Thm] = ()) -> Thm | None:
 def reduced(p: Poly, equations: Sequence[Thm]) -> tuple[list[Thm], Poly]:
     """p rewritten by the equations: theorems (before - after) = 0, and what is left."""
     steps: list[Thm] = []
+    gone: set[str] = set()  # variables that were replaced do not come back
     equations = sorted(equations, key=lambda e: len(e.concl.poly.terms))
     for _ in range(ROUNDS if equations else 0):
-        step = _rewritten(p, equations) or _divided(p, equations) if p.terms else None
+        step = _rewritten(p, equations, gone) or _divided(p, equations) if p.terms else None
         if step is None:
             break
         steps.append(step)
@@ -42,7 +43,7 @@ def reduced(p: Poly, equations: Sequence[Thm]) -> tuple[list[Thm], Poly]:
     return steps, p
 
 
-def _rewritten(p: Poly, equations: Sequence[Thm]) -> Thm | None:
+def _rewritten(p: Poly, equations: Sequence[Thm], gone: set[str]) -> Thm | None:
     """The first rewriting of a variable in p."""
     names = mentioned(p)
     for e in equations:
@@ -51,7 +52,9 @@ def _rewritten(p: Poly, equations: Sequence[Thm]) -> Thm | None:
                 step = r.rewrite(p, solved, at)
             except n.KernelError:
                 continue
-            if step.poly.terms and len(mentioned(n.sub(p, step.poly))) <= len(names):
+            after = mentioned(n.sub(p, step.poly)) if step.poly.terms else None
+            if after is not None and len(after) <= len(names) and not after & gone:
+                gone |= names - after
                 return step
     return None
 
@@ -60,13 +63,19 @@ def orientations(e: Thm, names: frozenset[str]) -> Iterator[tuple[Thm, Atom]]:
     """The equation solved for one of its variables: (theorem with coefficient 1, pattern atom)."""
     if e.concl.rel != "eq":
         return
-    for m, c in e.concl.poly.terms.items():
+    for m, c in sorted(e.concl.poly.terms.items(), key=_opaque_first):
         if len(m) != 1 or m[0][1] != 1 or m[0][0].kind != "var" or m[0][0].args[0] not in names:
             continue
         rest = n.sub(e.concl.poly, poly({m: c}))
         if m[0][0].args[0] in mentioned(rest):
             continue
         yield (e if c == 1 else _rescaled(e, 1 / c)), m[0][0]
+
+
+def _opaque_first(term: tuple[Mono, Fraction]) -> bool:
+    """Values of nodes are replaced by variables rather than the reverse."""
+    m = term[0]
+    return not (len(m) == 1 and m[0][0].kind == "var" and m[0][0].args[0].startswith("%"))
 
 
 def _rescaled(e: Thm, c: Fraction) -> Thm:

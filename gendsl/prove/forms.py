@@ -15,7 +15,7 @@ from gendsl.ir.op import NodeType
 from gendsl.ir.rewrite import substitute
 from gendsl.ops.leaf import Const, Input
 from gendsl.prove import batch as batches
-from gendsl.prove import bounds, flow, laws, refute
+from gendsl.prove import bounds, flow, laws, lipschitz, refute
 from gendsl.prove import sequent as sq
 from gendsl.prove.case import Case, Outcome
 from gendsl.prove.props import (
@@ -32,6 +32,7 @@ from gendsl.prove.sequent import Proof
 
 def settled(case: Case) -> Outcome:
     """The verdict of one claim; if it is not proved, what would be with one more hypothesis."""
+    case = replace(case, claim=lipschitz.restated(case.claim, case.graph.builder))
     outcome = decide(case.claim, case.graph, case.interface, case.setting)
     if outcome.verdict == "proved" and case.claim.given and vacuous(case):
         return replace(outcome, note="vacuous: the hypotheses cannot hold together")
@@ -92,6 +93,7 @@ def _scalars(claim: c.Claim) -> list[Node]:
 
 def decide(claim: c.Claim, graph: Graph, interface: Interface, setting: Setting) -> Outcome:
     """The verdict of one claim."""
+    claim = lipschitz.restated(claim, graph.builder)
     case = Case(claim, graph, interface, setting)
     match claim.body:
         case c.Plain(prop):

@@ -8,9 +8,11 @@ between norms (Lipschitz hypotheses) are used first. Untrusted: every step is a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
+from gendsl.prove import equal
 from gendsl.prove.cone import Cone
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel import rules as r
@@ -33,17 +35,18 @@ def by_roots(rel: str, p: Poly, cone: Cone, depth: int = DEPTH) -> Thm | None:
         made = _by_differences(p, cone)
         if made is not None:
             return made
-    return squared(p, cone, depth) or _with_facts(p, cone, depth)
+    return _with_facts(p, cone, depth) or squared(p, cone, depth)
 
 
 def _by_differences(p: Poly, cone: Cone) -> Thm | None:
     """With new variables for the differences whose norms occur: for a norm of x - y, the variable
     x becomes u + y, and in the theorem that is then found u becomes x - y."""
-    pairs = dict(_differences(p))
+    known = [f.concl.poly for f in cone.facts if f.concl.rel in ("ge", "gt")]
+    pairs = dict(_differences([p, *known]))
     env: dict[str, tuple[tuple[tuple[Atom, ...], Poly], ...]] = {}
     back: list[tuple[str, tuple[Atom, ...], Poly]] = []
     for a, b in pairs.items():
-        name, at = f"{a.args[0]} - {b.args[0]}", a.args[1]
+        name, at = f"difference:{a.args[0]}:{b.args[0]}", a.args[1]
         env[a.args[0]] = ((at, n.add(of_atom(atom("var", name, at, "")), of_atom(b))),)
         back.append((name, at, n.sub(of_atom(a), of_atom(b))))
     if not env:
@@ -54,7 +57,11 @@ def _by_differences(p: Poly, cone: Cone) -> Thm | None:
     for name, at, value in back if t is not None else ():
         assert t is not None
         t = r.instance(t, name, at, value)
-    return t if t is None or t.poly is p else None
+    if t is None or t.poly is not p:
+        return None
+    for f in cone.facts:
+        t = r.cut(t, f) if f.concl in t.hyps and f.concl not in f.hyps else t
+    return t
 
 
 def _moved(fact: Thm, env: n.Env) -> Thm:
@@ -64,10 +71,10 @@ def _moved(fact: Thm, env: n.Env) -> Thm:
     return fact if moved == fact.concl else r.assume(moved)
 
 
-def _differences(p: Poly) -> Iterator[tuple[Atom, Atom]]:
+def _differences(terms: Sequence[Poly]) -> Iterator[tuple[Atom, Atom]]:
     """Variables x, y for which the root of the sum of (x - y)^2 occurs; each x once, no y an x."""
     first, second = set[str](), set[str]()
-    for a in dict.fromkeys(a for m in p.terms for a, k in m if a.kind == "P"):
+    for a in dict.fromkeys(a for p in terms for m in p.terms for a, _ in m if a.kind == "P"):
         squares = [m[0][0] for m, c in a.args[0].terms.items() if c == 1 and _square_sum(m)]
         if len(a.args[0].terms) != 3 or len(squares) != 2:
             continue
@@ -102,6 +109,16 @@ def _base(s: Atom) -> tuple[list[Atom], Atom]:
     return binders, next(iter(body.terms))[0][0]
 
 
+def rewritten(facts: Sequence[Thm], equations: Sequence[Thm]) -> Iterator[Thm]:
+    """Known inequalities between norms, rewritten by the equations."""
+    for t in facts if equations else ():
+        if t.concl.rel == "ge" and not t.concl.binders and rooted(t.poly):
+            steps, rest = equal.reduced(t.poly, equations)
+            if steps:
+                minus = n.scale(ONE, -1)
+                yield r.linear("ge", rest, [(ONE, t), *((minus, s) for s in steps)])
+
+
 def rooted(p: Poly) -> bool:
     """Whether a root of a sum is in the term."""
     return any(_is_root(a.kind, k) for m in p.terms for a, k in m)
@@ -123,12 +140,29 @@ def squared(p: Poly, cone: Cone, depth: int) -> Thm | None:
     if n.positive(y.poly):
         y = r.evident("ge", y.poly)
     gap = n.sub(n.mul(y.poly, y.poly), n.mul(x, x))
-    t = cone.prove(gap, effort=1)
+    t = _by_products(gap, cone) if rooted(gap) else cone.prove(gap, effort=1)
     if t is None and depth:
         t = by_roots("ge", gap, cone, depth - 1)
     if t is None:
         return None
     return r.root(y, r.weaken(t, "ge") if t.concl.rel == "gt" else t, x)
+
+
+def _by_products(gap: Poly, cone: Cone) -> Thm | None:
+    """With |x| |y| >= <x, y> and |x| |y| >= -<x, y> for the norms and products that occur."""
+    atoms = dict.fromkeys(a for m in gap.terms for a, k in m if k == 1 and a.kind == "S")
+    products = [a for a in atoms if len(a.args[1]) == 2]
+    pairs = dict.fromkeys(
+        n.assemble({a: k for a, k in m if _is_root(a.kind, k)})
+        for m in gap.terms
+        if sum(_is_root(a.kind, k) for a, k in m) == 2
+    )
+    found = list[Thm]()
+    for pair, a in itertools.islice(itertools.product(pairs, products), 6):
+        for side in (1, -1):
+            t = squared(n.sub(pair, n.scale(of_atom(a), side)), Cone((), cone.expired), 0)
+            found += [] if t is None else [t]
+    return Cone([*cone.facts, *found], cone.expired).prove(gap, effort=0) if found else None
 
 
 def _sure(row: Poly, cone: Cone) -> Thm | None:
@@ -154,6 +188,9 @@ def _sum(parts: list[Thm]) -> Thm:
 def _with_facts(p: Poly, cone: Cone, depth: int) -> Thm | None:
     """p minus a multiple of a known inequality between norms, by squaring."""
     for t in _known(p, cone):
+        found = _divided(p, t, cone)
+        if found is not None:
+            return found
         for factor in _multiples(p, t.poly, cone):
             part = r.times(factor, t) if factor.poly is not ONE else t
             rest = n.sub(p, part.poly)
@@ -165,6 +202,18 @@ def _with_facts(p: Poly, cone: Cone, depth: int) -> Thm | None:
             if found is not None:
                 return r.linear("ge", p, [(ONE, part), (ONE, found)])
     return None
+
+
+def _divided(p: Poly, t: Thm, cone: Cone) -> Thm | None:
+    """From q p >= 0 and q > 0: p >= 0, for p = -root."""
+    term = p.single()
+    if term is None or not all(_is_root(a.kind, k) for a, k in term[0]):
+        return None
+    q = n.mul(t.poly, n.power(p, -1))
+    if n.mul(q, p) is not t.poly or rooted(q):
+        return None
+    above = cone.prove(q, "gt", effort=1)
+    return None if above is None or above.concl.rel != "gt" else r.divide(t, above, p)
 
 
 def _known(p: Poly, cone: Cone) -> Iterator[Thm]:
@@ -183,12 +232,8 @@ def _multiples(p: Poly, fact: Poly, cone: Cone) -> Iterator[Thm]:
             for a, k in own:
                 powers[a] = powers.get(a, Fraction(0)) - k
             ratio = n.assemble(powers, c / d)
-            if (
-                ratio in seen
-                or c / d < 0
-                or rooted(ratio)
-                or any(k < 0 for mm in ratio.terms for _, k in mm)
-            ):
+            below = any(k < 0 for mm in ratio.terms for _, k in mm)
+            if ratio in seen or rooted(ratio) or below:
                 continue
             seen.add(ratio)
             t = r.evident("ge", ratio) if n.nonnegative(ratio) else cone.prove(ratio, effort=0)

@@ -88,7 +88,7 @@ class Attempt:
         equations = [t for t in facts if t.concl.rel == "eq"]
         for q, h in zip(given, hyps, strict=True):
             equations += self._consequences(q, h, signs)
-        cone.facts = [*facts, *norms.rewritten(facts, equations)]
+        cone.facts = [*norms.rewritten(facts, equations), *facts]
         t = prove_comparison(goal.relation, p, equations, cone, signs, goal.node, at)
         if t is None and given:
             false = cone.contradiction()

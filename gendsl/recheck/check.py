@@ -41,7 +41,7 @@ if not __package__:  # run as a file: its folder is the package, whatever it lie
     sys.path.append(str(Path(__file__).resolve().parent.parent))
     __package__ = "recheck"
 
-from . import rules, rules_more, rules_zero  # noqa: F401  (they fill the table)
+from . import lipschitz, rules, rules_more, rules_zero  # noqa: F401  (they fill the table)
 from .arrays import Undefined, tabulate
 from .evaluate import Evaluator, Unsupported
 from .measure import Contradicted, measure
@@ -105,7 +105,8 @@ class Certificate:
 
     def check(self) -> str:
         self._graph()
-        duties = self.claim.duties()
+        about = lipschitz.mentioned(self.claim)
+        duties = lipschitz.duties(self.claim) if about else self.claim.duties()
         if duties is None:
             return measure(self.claim, self.made, self._base(), self._sizes)
         sequents = [Sequent(row, self.claim) for row in self.made["sequents"]]
