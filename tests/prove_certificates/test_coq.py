@@ -100,6 +100,29 @@ def test_coq_rejects_a_claim_with_a_case_missing(root: Path, coqc: str) -> None:
     assert states == ["accepted", "rejected", "rejected"]
 
 
+ALTERED = {
+    "neg_elbo.sampling_law": (" = delta ", " = 2 * delta "),
+    "neg_elbo.batch_free": ("  V (copies * dB)%nat", "  2 * V (copies * dB)%nat"),
+    "neg_elbo.per_example": ("= (INR dB * V dB", "= (INR more * V dB"),
+    "neg_elbo.no_kl_to_dec": (") 0 0.", ") 0 1."),
+}
+
+
+def test_laws_batches_and_gradients(root: Path, coqc: str) -> None:
+    """Coq accepts the theorems of claims that have no sequents, and none of their neighbours."""
+    groups = []
+    for _, e in exported(root / "programs" / "vae.gml"):
+        if e.claim in ALTERED:
+            old, new = ALTERED[e.claim]
+            last = e.theorems[-1]
+            wrong = last.statement.replace(old, new)
+            assert wrong != last.statement
+            text = last.text.replace(last.statement, wrong)
+            groups += [e.theorems, (*e.theorems[:-1], Theorem(last.name, wrong, text))]
+    judged = runner.judge(coqc, groups)
+    assert [j.accepted for j in judged] == [True, False] * len(ALTERED)
+
+
 def test_foreign_axioms_are_not_accepted(coqc: str) -> None:
     text = "Axiom wish : 1 = 0.\nTheorem cheat : 1 = 0.\nProof.\nexact wish.\nQed.\n"
     (judged,) = runner.judge(coqc, [[Theorem("cheat", "", text)]])

@@ -63,7 +63,7 @@ def exports(
     for claim, outcome in settled:
         if outcome.verdict == "proved":
             setting = setting_of(graph, claim, interface, float("inf"))
-            found.append((claim, export(claim, outcome, setting, stem)))
+            found.append((claim, export(claim, outcome, setting, stem, graph.params)))
     return found
 
 

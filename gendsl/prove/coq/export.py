@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gendsl.core import claim as c
-from gendsl.ir.graph import Node, reachable
+from gendsl.ir.graph import Node, ParamInfo, reachable
 from gendsl.ops import arithmetic as ar
 from gendsl.ops import broadcast as br
 from gendsl.ops import unary as un
@@ -70,13 +70,15 @@ class Export:
     reason: str = ""
 
 
-def export(claim: c.Claim, outcome: Outcome, setting: Setting, stem: str) -> Export:
-    """The theorems of one proved claim; `stem` starts their names."""
+def export(
+    claim: c.Claim, outcome: Outcome, setting: Setting, stem: str, params: Mapping[str, ParamInfo]
+) -> Export:
+    """The theorems of one proved claim; `stem` starts their names, `params` are the graph's."""
     name = f"{claim.subject}.{claim.name}" if claim.subject else claim.name
     own = re.sub(r"\W", "_", f"{stem}_{name}")
     try:
         if not outcome.proofs:
-            return Export(name, direct(claim, setting, own, _proved))
+            return Export(name, direct(claim, setting, own, _proved, params))
         parts = [_theorem(p, setting, f"{own}_{k}") for k, p in enumerate(outcome.proofs, 1)]
         last = whole(claim, [x for _, x in parts], setting, own)
     except (NotExported, KernelError, RecursionError) as problem:
