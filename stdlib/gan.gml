@@ -29,6 +29,24 @@ fn critic(real_score: [..s], fake_score: [..s]) -> real:
 fn gradient_penalty(g: [..b, D]) -> [..b]:
     return square(sqrt(sum[D](square(g)) + 1e-12) - 1)
 
+# The score of what a generator makes of noise.
+fn score_of_fake(
+    judge: net(x: [..s]) -> [..s],
+    generator: net(z: [..s]) -> [..s],
+    z: [..s],
+) -> [..s]:
+    return judge(generator(z))
+
+claims score_of_fake(judge, generator, z):
+    fake_is_d_of_g as fakeScore_eq_discriminator_generator: score_of_fake(judge, generator, z)
+        == judge(generator(z))
+    g_loss_of_nets as generatorLoss_eq_mse_fake_real:       lsgan_generator(
+        score_of_fake(judge, generator, z),
+    )
+        == mse[..](judge(generator(z)), 1)
+    g_loss_zero_of_nets:                                    given judge(generator(z)) == 1:
+        lsgan_generator(score_of_fake(judge, generator, z)) == 0
+
 claims lsgan_discriminator(real_score, fake_score):
     lsgan_d_nonneg:                                              lsgan_discriminator(
         real_score,
@@ -54,7 +72,7 @@ claims lsgan_generator(fake_score):
     lsgan_g_nonneg:                                          lsgan_generator(fake_score) >= 0
     lsgan_g_zero_iff:                                        lsgan_generator(fake_score) == 0
         iff fake_score == 1
-    lsgan_g_is_mse as generatorLoss_eq_mse_fake_real:        lsgan_generator(fake_score)
+    lsgan_g_is_mse:                                          lsgan_generator(fake_score)
         == mse[..](fake_score, 1)
     lsgan_g_split as generatorLoss_eq_weightedTwoTerm:       lsgan_generator(fake_score)
         == weighted_two_term(1, mse[..](fake_score, 1), 0)
@@ -62,6 +80,12 @@ claims lsgan_generator(fake_score):
         lsgan_generator(fake_score) == 0
     not_both_zero:                                           given lsgan_generator(fake_score) == 0:
         mse[..](fake_score, 0) == 1
+    both_at_least:                                           lsgan_generator(fake_score)
+        + mse[..](fake_score, 0)
+        >= 0.5
+    jensen_defect:                                           lsgan_generator(fake_score)
+        - square(mean[..](fake_score - 1))
+        == mean[..](square(fake_score - mean[..](fake_score)))
     mean_of_square:                                          square(mean[..](fake_score - 1))
         <= lsgan_generator(fake_score)
 
