@@ -30,12 +30,24 @@ def takes_bias(op: Contract) -> bool:
     return op.out[:-1] == tuple(x for x in rows if x in op.out) != ()
 
 
-# From this many flops on, with no side shorter than `_SHORT`, oneDNN's product is faster than BLAS
-# (measured on an AMD Zen 5 and torch 2.13: 1.4 times at 4 Mflop, 2.3 times at 80 Mflop).
-_LARGE = 4_000_000
-_SHORT = 32
+# What products take in microseconds on one thread, by measurement (AMD Zen 5, torch 2.13, float32,
+# 57 shapes; see `dense_pays`): a call, a million flops, and, for a left operand that is stored by
+# columns, a thousand entries. BLAS (MKL) runs at half of oneDNN's rate, but starts at once.
+_DENSE_CALL, _DENSE_WORK, _DENSE_TURNED = 9.0, 4.2, 0.45
+_BLAS_CALL, _BLAS_WORK = 2.0, 9.0
+_SHORT = 8
 # With this many terms in each sum, oneDNN's product is 1.3 times faster with the short side first.
 _TALL = 1024
+
+
+def dense_pays(rows: int, terms: int, columns: int, turned: bool) -> bool:
+    """Whether oneDNN's product is faster than BLAS's; `turned`: the left operand is stored by
+    columns."""
+    work = 2e-6 * rows * terms * columns
+    dense = (
+        _DENSE_CALL + _DENSE_WORK * work + (_DENSE_TURNED * 1e-3 * rows * terms if turned else 0)
+    )
+    return min(rows, terms, columns) >= _SHORT and dense < _BLAS_CALL + _BLAS_WORK * work
 
 
 def contraction(
@@ -69,12 +81,12 @@ def contraction(
     second = _grouped(b, b_labels, (batch, summed, b_free), sizes)
     second = second if scale is None else f"({scale} * {second})"
     extents = [prod(sizes[x] for x in labels) for labels in (a_free, summed, b_free)]
-    large = 2 * prod(extents) >= _LARGE and min(extents) >= _SHORT
+    rows, terms, columns = extents
+    large = dense_pays(rows, terms, columns, turned=a_labels[-1] in a_free)
     made = (*batch, *a_free, *b_free)
     groups = [g for g in (batch, a_free, b_free) if g]
     if large and not batch:
-        turned = bias is None and extents[1] >= _TALL and 2 * extents[0] >= 3 * extents[2]
-        if turned:
+        if bias is None and terms >= _TALL and 2 * rows >= 3 * columns:
             text = f"{_dense(_turned(second), _turned(first), None, 'none')}.t()"
         else:
             text = _dense(first, second, bias, then)

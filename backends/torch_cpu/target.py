@@ -18,6 +18,7 @@ from gendsl.ir.plan import Buffer, Plan
 from gendsl.ir.schedule import make_plan, plan_step
 from gendsl.ir.step import OptimizerGroup, StepGraph
 from gendsl.ops.leaf import Input
+from gendsl.passes.merge import merge
 from gendsl.shape.tensor_type import Bool, Fin
 from gendsl.target import require_answers
 
@@ -149,7 +150,7 @@ class Step:
     def __init__(self, step: StepGraph, sizes: Mapping[str, int], dtype: str) -> None:
         roots = (*step.metrics.values(), *step.updates.values())
         require_answers(TorchCpu.name, roots, step.builder)
-        plan = plan_step(step, sizes, _fusable)
+        plan = plan_step(merge(step, sizes), sizes, _fusable)
         self._exe = Executable(plan, step.builder, dtype, carries=True)
         self.plan = plan
         self.source = self._exe.source.text

@@ -200,7 +200,7 @@ def test_an_error_names_the_value_that_was_computed() -> None:
     step._carried["p"]["encoder.mu.w"] = torch.zeros(3, 3)
     with pytest.raises(RuntimeError) as caught:
         step.run({"x": batch(0)}, {"beta": 1.0}, Noise(0, "train"))
-    assert "while computing `mu`" in caught.value.__notes__
+    assert "while computing `encoder.mu.w|encoder.logvar.w`" in caught.value.__notes__
 
 
 def test_source_is_readable() -> None:
@@ -214,7 +214,7 @@ def test_source_is_readable() -> None:
         '    x = data["x"]',
         '    encoder_h_w = p["encoder.h.w"]',
         '    encoder_h = dense(x, encoder_h_w, encoder_h_b, then="relu")  # [B, hidden]',
-        "    mu = torch.addmm(encoder_mu_b, encoder_h, encoder_mu_w)  # [B, Z]",
+        "    mu = mu_logvar[:, 0:16]  # [B, Z]",
         '    eps = draw("neg_elbo.eps", "normal", (128, 16), example_axis=0)  # [B, Z]',
         "    neg_elbo = recon + beta * kl",
         "    adam_(p, slot, {",
