@@ -54,6 +54,8 @@ def prove_comparison(
 ) -> Thm | None:
     """p rel 0; `node`, if any, is a node whose value at `at` is p."""
     found = _norms(rel, p, equations, cone, depth) if norms.rooted(p) else None
+    if rel == "eq" and depth and found is None and factors.splits(p):
+        found = _split(rel, p, equations, cone, depth)
     found = found or _directly(rel, p, equations, cone, signs, node, at)
     if found is None and rel != "ne" and depth:
         found = _by_summands(rel, p, equations, cone, depth)

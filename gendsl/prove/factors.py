@@ -119,6 +119,12 @@ def split(p: Poly, cone: Cone) -> tuple[list[Thm], Poly]:
     return steps, p
 
 
+def splits(p: Poly) -> bool:
+    """Whether a root or a logarithm of a sum with a denominator, or of three terms, is in p."""
+    atoms = {a for m in p.terms for a, k in m if _splits(a, k)}
+    return any(_denominators(a.args[0]) or len(a.args[0].terms) > 2 for a in atoms)
+
+
 def _splits(a: Atom, k: Fraction) -> bool:
     return (a.kind == "P" and k.denominator > 1) or (a.kind == "log" and k == 1)
 

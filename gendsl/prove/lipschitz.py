@@ -79,10 +79,12 @@ def _instances(
             yield _inequality(build, p, (moved, p.body), (new, old))
     if isinstance(p.body.op, NetCall) and p.body.inputs == (p.argument,):
         calls = [x for x in reachable(roots) if x.op == p.body.op]
-        for x, y in itertools.islice(itertools.combinations(calls, 2), PAIRS):
-            for first, second in ((x, y), (y, x)):
-                points = (first.inputs[0], second.inputs[0])
-                yield _inequality(build, p, (first, second), points)
+        pairs = list(itertools.combinations(calls, 2))
+        for old, new in moves:  # each call, and the same at the other point
+            pairs = list(zip(substitute(build, calls, {old: new}), calls, strict=True))
+            pairs = [(x, y) for x, y in pairs if x is not y and x in calls]
+        for x, y in pairs[:PAIRS]:
+            yield _inequality(build, p, (x, y), (x.inputs[0], y.inputs[0]))
 
 
 def _inequality(

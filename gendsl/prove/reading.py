@@ -47,7 +47,7 @@ class Setting:
 
     def later(self, seconds: float) -> Setting:
         """The setting with at least this much time left."""
-        deadline = max(self.deadline, time.monotonic() + seconds)
+        deadline = max(self.deadline, time.process_time() + seconds)
         n.stop_at(deadline)
         return replace(self, deadline=deadline)
 
@@ -55,7 +55,7 @@ class Setting:
         return Reader({x: f"%{x.id}" for x in opaque}, self.ranges, self.signs)
 
     def expired(self) -> bool:
-        return time.monotonic() > self.deadline
+        return time.process_time() > self.deadline
 
 
 def with_ranges(setting: Setting, ranges: Mapping[str, Range]) -> Setting:

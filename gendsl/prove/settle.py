@@ -23,7 +23,7 @@ from gendsl.prove.verdict import ClaimReport
 from gendsl.shape.dim import Dim
 from gendsl.shape.tensor_type import Range
 
-SECONDS = 4.0  # for one claim
+SECONDS = 4.0  # of processor time for one claim
 
 
 Keep = Callable[[c.Claim, Outcome], None]
@@ -62,11 +62,11 @@ def settle_one(
     defined: set[Node] | None = None,
     keep: Keep | None = None,
 ) -> ClaimReport:
-    start = time.monotonic()
-    setting = setting_of(graph, claim, interface, start + seconds)
+    start, deadline = time.monotonic(), time.process_time() + seconds
+    setting = setting_of(graph, claim, interface, deadline)
     if defined is not None:
         setting = replace(setting, defined=defined)
-    stop_at(start + seconds)
+    stop_at(deadline)
     try:
         outcome = forms.settled(Case(claim, graph, interface, setting))
     except IllPosed as problem:

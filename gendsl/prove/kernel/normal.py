@@ -41,7 +41,7 @@ class KernelError(Exception):
 
 
 def stop_at(deadline: float) -> None:
-    """Make arithmetic fail after this value of `time.monotonic()`: search must end."""
+    """Make arithmetic fail after this value of `time.process_time()`: search must end."""
     _stop_at[0] = deadline
 
 
@@ -67,7 +67,7 @@ def sub(p: Poly, q: Poly) -> Poly:
 def mul(p: Poly, q: Poly) -> Poly:
     if p is ONE or q is ONE:
         return q if p is ONE else p
-    if len(p.terms) * len(q.terms) > 20000 or time.monotonic() > _stop_at[0]:
+    if len(p.terms) * len(q.terms) > 20000 or time.process_time() > _stop_at[0]:
         raise KernelError("a product is too large, or the time is over")
     total: dict[Mono, Fraction] = {}
     for (m, c), (n, d) in itertools.product(p.terms.items(), q.terms.items()):
