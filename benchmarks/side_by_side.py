@@ -265,7 +265,8 @@ def train_both(setup: Setup, steps: int, compared: int, alone: bool) -> tuple[Th
         source = Noise(setup.seed, "train", step)
         data = {k: torch.from_numpy(v) for k, v in batch.items()}
         if choices is not None and curves.parting is None and step < compared:
-            curves.parting = choices.differ(step, batch, max(curves.worst.values()))
+            before = max(curves.worst["loss"], curves.worst["term"])
+            curves.parting = choices.differ(step, batch, before)
         setup.step.run(batch, setup.hypers, source)
         losses = theirs.step(data, source, rates.get("lr"))
         if step >= compared:

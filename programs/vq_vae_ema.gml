@@ -1,6 +1,6 @@
 # A VQ-VAE whose codebook follows running averages instead of gradients (van den Oord et al. 2017,
 # appendix A.1; Razavi et al. 2019). A code that is hardly used restarts at an input of the batch
-# (Dhariwal et al. 2020).
+# (Dhariwal et al. 2020), with a little noise so that no two codes are equal.
 import codebook: ema, nearest
 import nn: conv, conv_up
 
@@ -42,11 +42,13 @@ objective vq:
     inputs = stop_grad(rearrange z: [B, P, Cd] -> [n: (B P), Cd])
     code = rearrange k: [B, P] -> [n: (B P)]
     chosen: [K] of fin[B * (H / 4) * (W / 4)] ~ uniform(0..B * (H / 4) * (W / 4) - 1)
+    jitter: [K, Cd] ~ normal(mean = 0, var = 1)
+    fresh = inputs[chosen] + 0.01 * jitter
     counted = ema(decay, counts, segment_sum[K](code, 1 + 0 * sum[Cd](inputs)))
     summed = ema(decay, sums, segment_sum[K](code, inputs))
     unused = counted < least
     update counts <- where(unused, 1, counted)
-    update sums <- where(expand unused: [K] -> [K, Cd], inputs[chosen], summed)
+    update sums <- where(expand unused: [K] -> [K, Cd], fresh, summed)
 
 claims vq:
     two_term: vq == weighted_two_term(beta, recon, commitment)

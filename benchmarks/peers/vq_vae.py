@@ -105,7 +105,7 @@ def vq_vae_ema(
             counts = decay * net.counts + (1 - decay) * hits.sum(0)
             sums = decay * net.sums + (1 - decay) * hits.T @ flat
             unused = counts < least
-            fresh = flat[noise["vq.chosen"]]
+            fresh = flat[noise["vq.chosen"]] + 0.01 * noise["vq.jitter"]
             net.counts.copy_(torch.where(unused, torch.ones_like(counts), counts))
             net.sums.copy_(torch.where(unused[:, None], fresh, sums))
 
@@ -116,4 +116,6 @@ def vq_vae_ema(
         z, k, _ = quantize(batch["x"])
         return z, k
 
-    return Peer(net, {"vq.chosen": chosen}, {"vq": losses}, after=after, choices=choices)
+    jitter = DrawSpec((codes, sizes["Cd"]), examples=False)
+    draws = {"vq.chosen": chosen, "vq.jitter": jitter}
+    return Peer(net, draws, {"vq": losses}, after=after, choices=choices)
