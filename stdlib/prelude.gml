@@ -53,20 +53,3 @@ claims l2(x):
     l2_zero_iff:  l2[..](x) == 0 iff x == 0
     l2_of_double: l2[..](2 * x) == 2 * l2[..](x)
     l2_squared:   square(l2[..](x)) == sum[..](square(x))
-
-# The Euclidean distance, the largest that a product can be, and a scaled vector.
-fn distance[..s](x: [..s], y: [..s]) -> real:
-    return l2[..s](x - y)
-
-fn scaled_norm[..s](c: real, x: [..s]) -> real:
-    return l2[..s](c * x)
-
-claims distance(x, y):
-    distance_symmetric:   distance[..](x, y) == distance[..](y, x)
-    distance_same:        distance[..](x, x) == 0
-    triangle_inequality:  l2[..](x + y) <= l2[..](x) + l2[..](y)
-    cauchy_schwarz:       sum[..](x * y) <= l2[..](x) * l2[..](y)
-    cauchy_schwarz_plain: square(sum[..](x * y)) <= sum[..](square(x)) * sum[..](square(y))
-
-claims scaled_norm(c, x):
-    norm_homogeneous: scaled_norm[..](c, x) == abs(c) * l2[..](x)
