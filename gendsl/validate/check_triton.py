@@ -21,7 +21,7 @@ from gendsl.validate import value as v
 from gendsl.validate import whole as w
 from gendsl.validate.meaning import Meaning, Sizes, places
 from gendsl.validate.normal import equal
-from gendsl.validate.triton_text import Access, At, Entry, Machine, functions_of
+from gendsl.validate.triton_text import WORDS, Access, At, Entry, Machine, functions_of
 from gendsl.validate.triton_values import Pointer, single
 from gendsl.validate.value import Value
 from gendsl.validate.verdict import DIFFERS, PROVED, UNKNOWN, Finding, Kernel
@@ -117,7 +117,7 @@ class Checker:
     def entry(self, memory: str) -> Entry:
         """What loads of a memory find."""
         if memory in self.given.draws or memory == self.given.steps:
-            return Entry("fin", w.number(1 << 32))
+            return Entry("fin", WORDS)
         node = self.contents.get(memory)
         if node is None:
             return Entry("real")
@@ -226,13 +226,24 @@ class Checker:
                         if other is not task:
                             reason = f"{other.name} of the same launch writes it"
                             here.append(Finding(access.memory, DIFFERS, access.line, reason))
-                        elif access.value is None and access.offset is not store.offset:
+                        elif access.value is None and not _same_place(access, store):
                             reason = "read elsewhere than where the task overwrites it"
                             here.append(Finding(access.memory, DIFFERS, access.line, reason))
                         elif access.value is None and access.line > store.line:
                             reason = "read after it was overwritten"
                             here.append(Finding(access.memory, DIFFERS, access.line, reason))
         return {name: list(dict.fromkeys(rows)) for name, rows in found.items()}
+
+
+def _same_place(load: Access, store: Access) -> bool:
+    """Whether each lane that stores has loaded from where it stores."""
+    if load.offset is store.offset:
+        return True
+    lanes = [lane for lane in store.lanes if lane is not None]
+    variables = [*dict.fromkeys((*store.around, *lanes))]
+    things = [load.offset, store.offset, *v.conjuncts(store.mask)]
+    _, (a, b, *_), _ = settled(variables, things)
+    return a is b
 
 
 def settled(
@@ -310,25 +321,29 @@ def assuming(offset: Whole, conditions: Sequence[Value]) -> Whole:
     return offset
 
 
-def programs(stores: Sequence[Access], p: Unit) -> Whole:
-    """How many programs a task needs: its rows of tiles, times the tiles in a row; one if no
-    address varies with the program."""
+def programs(stores: Sequence[Access], p: Unit, elements: Whole) -> Whole:
+    """How many programs a task needs, by its first store: tiles of the last axes, times what its
+    slowest digit ranges over (by a mask, or by the elements there are); one if no address varies
+    with the program. (`covers` checks what is written with so many.)"""
     for store in stores:
         units = w.units_of(store.offset) | store.mask.units
         if p not in units:
-            continue
-        quotients = [u for u in units if u.kind == "div" and u.args[0] is w.of_unit(p)]
-        below = max((u.args[1] for u in quotients), key=lambda q: len(str(q)), default=w.ONE)
-        top = next((u for u in quotients if u.args[1] is below), p)
-        for c in v.conjuncts(store.mask):
-            if c.kind != "ge0" or top not in c.units:
-                continue
-            slope, rest = w.affine_in(c.args[0], top)
-            if slope is None or w.variables(slope) or p in w.units_of(rest):
+            return w.ONE
+        divisors = [u.args[1] for u in units if u.kind == "div" and u.args[0] is w.of_unit(p)]
+        below = next(
+            (q for q in divisors if all(w.exact(q, d) is not None for d in divisors)), w.ONE
+        )
+        top, low = w.variable(p.args[1]), w.variable(below)
+        to = {p: w.of_unit(top) * below + w.of_unit(low)}
+        for c in v.conjuncts(v.rename(store.mask, to)):
+            slope, rest = w.affine_in(c.args[0], top) if c.kind == "ge0" else (w.ZERO, w.ZERO)
+            if not slope or not slope.terms or w.variables(slope):
                 continue
             lanes = dict.fromkeys(w.variables(rest), w.ZERO)
             return below * w.cdiv(w.rename(rest, lanes) + 1, -slope)
-        return below
+        slope, _ = w.affine_in(w.rename(store.offset, to), top)
+        extent = None if slope is None else w.exact(elements, slope)
+        return below if extent is None else below * extent
     return w.ONE
 
 
@@ -376,7 +391,8 @@ class Stage:
             p = w.variable(w.size("PROGRAMS"), "p")
             trial.program = first + w.of_unit(p)
             trial.execute(self.names, body)
-            count = programs(trial.stores, p)
+            sizes = [self.checker.sizes.shape(n) for n in task.writes.values()]
+            count = programs(trial.stores, p, w.product(sizes[0]))
             numbers = self.numbers()
             if w.evaluate(first + count, numbers) != self.launch.grid:
                 raise Unmodelled(f"{count} programs are needed, and {self.launch.grid} launched")

@@ -88,6 +88,16 @@ class Sizes:
                 raise Unmodelled(f"{name} = {x} with {name} = {sizes[name]}")
         return found
 
+    def facts(self, nodes: Iterable[Node]) -> list[Whole]:
+        """What typing says of sizes: a slice ends within its axis."""
+        found: list[Whole] = []
+        for node in nodes:
+            if isinstance(node.op, mv.Slice):
+                extent = self.whole(node.inputs[0].type.shape[node.op.axis])
+                last = self.whole(node.op.start) + (self.whole(node.op.length) - 1) * node.op.step
+                found.append(extent - 1 - last)
+        return found
+
     @property
     def conditions(self) -> list[str]:
         return [f"{name} = {x}" for name, x in self.names.items() if str(x) != name]
@@ -396,7 +406,10 @@ class Meaning:
         rest = [k for k in range(len(shape)) if k != axis]
         element = offset(tuple(at[k] for k in rest), tuple(shape[k] for k in rest))
         example = w.ZERO if axis is None else at[axis]
-        loop = tuple(self.index(x, ()) for x in node.inputs)
+        bounds = [x.type.elem.bound for x in node.inputs if isinstance(x.type.elem, Fin)]
+        turns = tuple(self.index(x, ()) for x in node.inputs)
+        row = offset(turns, tuple(map(self.sizes.whole, bounds)))
+        loop = (row,) if row.terms else ()
         return v.value("draw", op.dist, op.path, (example, element), loop)
 
     def _reduced(

@@ -103,9 +103,8 @@ def _widths(i: Unit, above: Whole, below: Whole) -> Iterable[Whole]:
     slope, _ = w.affine_in(above, i)
     if slope is None:
         return
-    shares = (w.exact(below, slope), w.exact(slope, below))
-    for width in (shares[0], below):
-        if width is not None and w.exact(i.args[1], width) is not None:
+    for width in (w.exact(below, slope), w.exact(below, -slope), below):
+        if width is not None and w.positive(width) and w.exact(i.args[1], width) is not None:
             yield width
 
 

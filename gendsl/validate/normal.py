@@ -210,8 +210,8 @@ class Forms:
 
     # ---- reductions -------------------------------------------------------------------------
     def _sum(self, x: Value) -> Poly:
-        parts = [self._summed(v.value("sum", x.args[0], y)) for y in addends(x.args[1])]
-        return n.add(*parts)
+        rows = addends(x.args[1])
+        return n.add(*(self._summed(v.total(x.args[0], y)) for y in rows if y is not v.ZERO))
 
     def _summed(self, x: Value) -> Poly:
         x = v.freshened(flat(x))
@@ -219,6 +219,8 @@ class Forms:
             x.args[0], [x.args[1]], partial(self._guard, zero=self._vanishes)
         )
         assert isinstance(body, Value)
+        if body.kind == "sum" or len(addends(body)) > 1:
+            return self._sum(v.total(variables, body)) if variables else self.poly(body)
         p = self.poly(body)
         for i in variables:
             p = n.nsum(self.variable(i), p)
@@ -258,6 +260,14 @@ class Forms:
 def _pointwise(op: Any, x: list[Poly]) -> Poly | None:
     """The meaning of a pointwise op, slopes included."""
     match op.name:
+        case "relu":
+            return _relu(x[0])
+        case "maximum":
+            return n.add(x[1], _relu(n.sub(x[0], x[1])))
+        case "minimum":
+            return n.sub(x[0], _relu(n.sub(x[0], x[1])))
+        case "abs":
+            return n.add(_relu(x[0]), _relu(n.scale(x[0], -1)))
         case "silu_slope":
             s = sigmoid(x[0])
             return n.mul(s, n.add(ONE, n.mul(x[0], n.sub(ONE, s))))
@@ -268,6 +278,13 @@ def _pointwise(op: Any, x: list[Poly]) -> Poly | None:
             return n.add(n.scale(below, HALF), n.mul(x[0], bell))
         case _:
             return pointwise(op, x, lambda rel, p: None)
+
+
+def _relu(p: Poly) -> Poly:
+    """max(p, 0): the kernel's, which for one term has a stable form if the coefficient is 1."""
+    term = p.single()
+    c = abs(term[1]) if term else Fraction(1)
+    return n.scale(n.relu(n.scale(p, 1 / c)), c)
 
 
 def addends(x: Value) -> list[Value]:

@@ -32,6 +32,7 @@ _COMPARE = {
     ast.NotEq: ("not_equal", False),
 }
 _loops = itertools.count()
+WORDS = w.number(1 << 32)
 
 
 @dataclass(frozen=True)
@@ -190,12 +191,12 @@ class _Frame:
             if isinstance(y, ast.Name) and isinstance(y.ctx, ast.Store)
         }
         before = {k: x for k, x in self.names.items() if k in assigned}
-        self.names.update(self._moving(name, body, before, t))
-        tag = next(_loops)
         lowest = least_pair(body)
         if lowest is not None:
             self._least(lowest, before, body, t)
             return
+        self.names.update(self._moving(name, body, before, t))
+        tag = next(_loops)
         running: dict[str, Block] = {
             k: x for k, x in before.items() if isinstance(x, Block) and isinstance(x.body, Value)
         }
@@ -427,7 +428,13 @@ class _Frame:
             example, element = bodies[4], bodies[5]
             if not isinstance(example, Whole) or not isinstance(element, Whole):
                 raise Unmodelled("a draw at something that is no index")
-            key = v.value("draw", dist, path, (example, element), (first,))
+            base = v.index_of(v.get(self.machine.steps, w.number(2), "fin"), WORDS)
+            if example is not w.ZERO:
+                example = example - base  # the place in the batch
+            row = w.exact(first, w.number(2))
+            if row is None:
+                raise Unmodelled("a draw whose key is not a pair of words")
+            key = v.value("draw", dist, path, (example, element), (row,) if row.terms else ())
             if dist != "bits":
                 return key
             if not isinstance(bodies[6], Whole):

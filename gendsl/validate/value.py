@@ -166,7 +166,7 @@ def truth(x: bool) -> Value:
 
 def at_least(a: Whole, b: Whole) -> Value:
     """a >= b."""
-    gap = _without_floor(a - b)
+    gap = _tightened(_without_floor(a - b))
     if w.nonnegative(gap):
         return TRUE
     return FALSE if w.nonnegative(-gap - 1) else value("ge0", gap)
@@ -182,6 +182,23 @@ def _without_floor(gap: Whole) -> Whole:
                 return _without_floor(number + rest * divisor)
             if slope is MINUS:
                 return _without_floor(rest * divisor + divisor - 1 - number)
+    return gap
+
+
+def _tightened(gap: Whole) -> Whole:
+    """x >= 0 as floor(x / g) >= 0, for a coefficient g that leaves no remainder to speak of."""
+    steps: dict[Whole, None] = {}
+    for m, c in gap.terms.items():
+        sizes = tuple((a, e) for a, e in m if a.kind == "size")
+        if len(sizes) < len(m) and (abs(c) > 1 or sizes):
+            steps[w.whole({sizes: abs(c)})] = None
+    for g in steps:
+        quotient = w.floordiv(gap, g)
+        if len(quotient.atoms) < len(gap.atoms) and quotient.atoms <= gap.atoms:
+            return _tightened(quotient)
+        if quotient.atoms <= gap.atoms and len(quotient.terms) <= len(gap.terms):
+            if quotient is not gap and all(a.kind != "div" for a in quotient.atoms - gap.atoms):
+                return _tightened(quotient)
     return gap
 
 
@@ -210,10 +227,17 @@ def both(a: Value, b: Value) -> Value:
 
 
 def under(condition: Value, x: Any) -> Any:
-    """A value or integer where a condition holds: divisions of what it says is not negative."""
-    gaps = [c.args[0] for c in conjuncts(condition) if c.kind == "ge0"]
+    """A value or integer where a condition holds: divisions of what it says is not negative, and
+    choices that it makes."""
+    known = conjuncts(condition)
+    gaps = [c.args[0] for c in known if c.kind == "ge0"]
     units = x.units if isinstance(x, Value) else w.units_of(x)
     to = {u: w.floordiv(*u.args) for u in units if u.kind == "trunc" and u.args[0] in gaps}
+    for u in units:
+        if u.kind == "get" and u.args[0].kind == "choice":
+            test, yes, _ = u.args[0].args
+            if all(c in known for c in conjuncts(test)):
+                to[u] = yes
     if not to:
         return x
     return rename(x, to) if isinstance(x, Value) else w.rename(x, to)
@@ -232,6 +256,7 @@ def conjuncts(t: Value) -> list[Value]:
 # ---- substitution ------------------------------------------------------------------------
 
 _renamed: dict[tuple[Value, frozenset[tuple[Unit, Whole]]], Value] = {}
+w.decided.append(_renamed)
 
 
 def rename(x: Value, to: Renaming) -> Value:

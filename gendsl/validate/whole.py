@@ -44,6 +44,8 @@ class Whole:
 
     def __mul__(self, other: Whole | int) -> Whole:
         other = number(other)
+        if other is ONE or self is ONE:
+            return self if other is ONE else other
         total: dict[Mono, int] = {}
         for (m, c), (k, d) in itertools.product(self.terms.items(), other.terms.items()):
             key = _times(m, k)
@@ -99,11 +101,11 @@ def unit(kind: str, *args: Any) -> Unit:
 
 
 def whole(terms: Mapping[Mono, int]) -> Whole:
-    kept = {m: c for m, c in terms.items() if c}
+    kept = terms if all(terms.values()) else {m: c for m, c in terms.items() if c}
     key = frozenset(kept.items())
     found = _WHOLES.get(key)
     if found is None:
-        found = _WHOLES[key] = Whole(kept, len(_WHOLES))
+        found = _WHOLES[key] = Whole(dict(kept), len(_WHOLES))
     return found
 
 
@@ -194,9 +196,9 @@ def floordiv(p: Whole, q: Whole) -> Whole:
         else:
             outside = outside + quotient
     if q.constant is not None and rest.terms:  # numbers: the remainder of each coefficient
-        split = {m: divmod(c, q.constant) for m, c in rest.terms.items()}
-        outside = outside + whole({m: a for m, (a, _) in split.items()})
-        rest = whole({m: b for m, (_, b) in split.items()})
+        split = {m: abs(c) // q.constant * (1 if c > 0 else -1) for m, c in rest.terms.items()}
+        outside = outside + whole(split)
+        rest = rest - whole(split) * q
     whole_quotient = exact(rest, q)
     if whole_quotient is not None:
         return outside + whole_quotient
@@ -242,18 +244,33 @@ def positive(p: Whole) -> bool:
     return nonnegative(p - 1)
 
 
-_known: dict[Whole, bool] = {}
+_known: dict[tuple[Whole, int], bool] = {}
+_facts: list[Whole] = []
+# Caches elsewhere of what was decided with the facts.
+decided: list[dict[Any, Any]] = [_known]
+
+
+def assume(facts: Iterable[Whole]) -> None:
+    """From now on, these polynomials in sizes are taken not to be negative (and no others)."""
+    _facts[:] = dict.fromkeys(f for f in facts if not _by_sizes(f))
+    for cache in decided:
+        cache.clear()
 
 
 def nonnegative(p: Whole) -> bool:
     """Whether p >= 0 is evident for all sizes and all variables in their ranges."""
-    found = _known.get(p)
-    if found is None:
-        found = _known[p] = _nonnegative(p, _DEPTH)
-    return found
+    return _nonnegative(p, _DEPTH)
 
 
 def _nonnegative(p: Whole, depth: int) -> bool:
+    key = (p, depth)
+    found = _known.get(key)
+    if found is None:
+        found = _known[key] = _evident(p, depth)
+    return found
+
+
+def _evident(p: Whole, depth: int) -> bool:
     if all(c >= 0 for c in p.terms.values()) and all(_natural(a) for a in p.atoms):
         return True
     if p.constant is not None or not depth:
@@ -275,7 +292,7 @@ def _nonnegative(p: Whole, depth: int) -> bool:
         slope, rest = affine_in(p, a)
         if slope is not None and _by_division(a, slope, rest, depth):
             return True
-    return _by_sizes(p)
+    return _by_sizes(p) or any(_by_sizes(p - f) for f in _facts)
 
 
 def _natural(a: Unit) -> bool:
