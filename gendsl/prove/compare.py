@@ -152,7 +152,11 @@ def settled(p: Poly, cone: Cone) -> tuple[list[Thm], Poly]:
             rows = {
                 tuple(x for x in m if x[0] is not a): c for m, c in p.terms.items() if (a, k) in m
             }
-            equal_ = value if k == 1 else r.same_power(value, of_atom(a), k)
+            equal_ = (
+                value
+                if k == 1
+                else r.same_power(value, of_atom(a), n.sub(of_atom(a), value.poly), k)
+            )
             factor = poly(rows)
             step = r.linear("eq", n.mul(factor, equal_.poly), [(factor, equal_)])
             steps.append(step)

@@ -442,8 +442,8 @@ def _relations(atoms: Sequence[Atom]) -> Iterator[Callable[[], Thm]]:
                 yield lambda u=a.args[0]: relu_square(u)  # type: ignore[misc]
             case "ge0":
                 yield lambda a=a: r.at_most_one(a)  # type: ignore[misc]
-                yield lambda u=a.args[0]: r.gate(u, open_=True)  # type: ignore[misc]
-                yield lambda u=a.args[0]: r.gate(u, open_=False)  # type: ignore[misc]
+                yield lambda u=a.args[0]: r.gate(u, True)  # type: ignore[misc]
+                yield lambda u=a.args[0]: r.gate(u, False)  # type: ignore[misc]
             case "eq0" | "bool" | "d":
                 yield lambda a=a: r.at_most_one(a)  # type: ignore[misc]
             case "un":

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from gendsl.prove import equal
+from gendsl.prove.advice import content
 from gendsl.prove.cone import Cone
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel import rules as r
@@ -131,7 +132,7 @@ def _splits(a: Atom, k: Fraction) -> bool:
 
 def _root(p: Poly, k: Fraction, equation: Thm, parts: Sequence[Factor]) -> Thm:
     """p^k - product of the factors' powers = 0."""
-    rows: list[tuple[Poly, Thm]] = [(ONE, r.same_power(equation, p, k))]
+    rows: list[tuple[Poly, Thm]] = [(ONE, r.same_power(equation, p, n.sub(p, equation.poly), k))]
     powers = [n.power(f.above.poly, k) for f in parts]
     for j, f in enumerate(parts[:-1]):
         rest = _product(parts[j + 1 :])
@@ -148,7 +149,7 @@ def _power_of_inverse(t: Thm, k: Fraction) -> Thm:
     """(1/q)^k - q^-k = 0, for q > 0."""
     q, below = t.poly, r.raise_to(t, -1)
     whole = n.mul(q, below.poly)
-    one = r.same_power(r.cancel(q, 0), whole, k)  # (q / q)^k - 1 = 0
+    one = r.same_power(r.cancel(q, 0), whole, ONE, k)  # (q / q)^k - 1 = 0
     parts = r.power_of_product(t, below, k)  # (q / q)^k - q^k (1/q)^k = 0
     factor = n.power(q, -k)
     return _total([(factor, one), (n.scale(factor, -1), parts)])
@@ -203,7 +204,7 @@ def _candidates(p: Poly, cone: Cone) -> Iterator[Poly]:
     for f in cone.facts:
         if f.concl.rel in ("gt", "ge") and len(f.concl.poly.terms) > 1:
             for t in cone.instances(f, [p]):
-                found[n.content(t.poly)[1]] = None
+                found[content(t.poly)[1]] = None
     for a in {a for m in p.terms for a, _ in m if a.kind == "P"}:
         found[a.args[0]] = None
         found[n.scale(a.args[0], -1)] = None

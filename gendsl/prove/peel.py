@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
+from gendsl.prove.advice import content
 from gendsl.prove.cone import Cone
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel import rules as r
@@ -59,7 +60,15 @@ def _without(zero: Thm, parts: Sequence[Thm], k: int) -> Thm | None:
         rest = n.add(*(p.poly for p in solid))
         minus = poly({(): Fraction(-1)})
         zero = r.linear("eq", rest, [(ONE, zero), *((minus, e) for e in equal)])
-    return r.zero_part(zero, solid, solid.index(parts[k]))
+    return zero_part(zero, solid, solid.index(parts[k]))
+
+
+def zero_part(zero: Thm, parts: Sequence[Thm], k: int) -> Thm:
+    """From a sum of nonnegative parts = 0: part k = 0, since it is also minus the other parts."""
+    one, minus = ONE, poly({(): Fraction(-1)})
+    rest = [(one, p) for j, p in enumerate(parts) if j != k]
+    low = r.linear("ge", n.scale(parts[k].poly, -1), [(minus, zero), *rest])
+    return r.combine(r.linear("ge", parts[k].poly, [(one, parts[k])]), low)
 
 
 def _undo(zero: Thm, factor: Poly, p: Poly) -> Thm:
@@ -83,7 +92,7 @@ def _monomials(zero: Thm, bound: Sequence[Atom]) -> Iterator[Thm]:
     monos = [poly({m: c}) for m, c in zero.poly.terms.items()]
     parts = [r.evident("ge", p) for p in monos]
     for k, p in enumerate(monos):
-        t = r.zero_part(zero, parts, k)
+        t = zero_part(zero, parts, k)
         (m, c) = next(iter(p.terms.items()))
         sure = {a: e for a, e in m if n.positive(n.assemble({a: e}))}
         rest = n.assemble({a: e for a, e in m if a not in sure})
@@ -118,7 +127,7 @@ def _is_sum(a: Atom, k: Fraction) -> bool:
 
 def _closed(t: Thm, bound: Sequence[Atom]) -> Thm:
     """The equation for all values of the indices that were freed."""
-    factor, rest = n.content(t.poly) if len(t.poly.terms) > 1 else (ONE, t.poly)
+    factor, rest = content(t.poly) if len(t.poly.terms) > 1 else (ONE, t.poly)
     t = _undo(t, factor, rest)
     mine = [i for i in bound if i in t.poly.free]
     return r.generalize(t, mine) if mine else t

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from math import lcm
 
+from gendsl.prove.advice import content
 from gendsl.prove.coq.expr import (
     Add,
     Canon,
@@ -350,7 +351,7 @@ class Writer:
     def _inverse(self, inner: Poly, result: Poly) -> None:
         """/ inner = result."""
         if inner.single() is None and inner.terms:
-            self._split(*n.content(inner, signed=True), inner)
+            self._split(*content(inner, signed=True), inner)
         self.put("inverses.")
         self.ring([inner, result])
 

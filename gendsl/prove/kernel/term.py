@@ -1,7 +1,8 @@
 """The term type: hash-consed atoms and polynomials over them.
 
 In: constructors' arguments. Out: interned objects, so that equality is identity. What always holds:
-an `Atom` or `Poly` is immutable; `free` holds its free index variables; `height` is the largest
+an `Atom` or `Poly` is immutable; `free` holds its free index variables, `names` the names of its
+real variables (and pairs of name and sign); `height` is the largest
 number of a bound index name inside; `shape` is a checksum that ignores index names (used to choose
 between equivalent forms, never to decide equality).
 
@@ -30,19 +31,23 @@ F0, F1 = Fraction(0), Fraction(1)
 class Atom:
     """An indecomposable value or index. Make with `atom`."""
 
-    __slots__ = ("args", "free", "height", "kind", "serial", "shape")
+    __slots__ = ("args", "free", "height", "kind", "names", "serial", "shape")
     free: frozenset[Atom]
     height: int
+    names: frozenset[object]
 
     def __init__(self, kind: str, args: tuple[Any, ...], serial: int) -> None:
         self.kind, self.args, self.serial = kind, args, serial
         parts = list(_parts(args))
         free: frozenset[Atom] = frozenset().union(*(p.free for p in parts))
+        self.names = frozenset().union(*(p.names for p in parts))
         shape: tuple[Any, ...] = (kind, *(_shape(a) for a in args))
         self.height: int = max((p.height for p in parts), default=0)
         if kind == "i":
             free = free | {self}
             shape = ("i", args[1].shape)
+        elif kind == "var":
+            self.names |= {args[0], (args[0], args[2])}
         elif kind in ("S", "lam"):
             free = free - set(args[0])
             self.height = max([self.height, *(int(b.args[0][1:]) for b in args[0])])
@@ -57,12 +62,13 @@ class Atom:
 class Poly:
     """A finite sum of coefficient times monomial. Make with `poly`."""
 
-    __slots__ = ("free", "height", "serial", "shape", "terms")
+    __slots__ = ("free", "height", "names", "serial", "shape", "terms")
 
     def __init__(self, terms: dict[Mono, Fraction], serial: int) -> None:
         self.terms, self.serial = terms, serial
         atoms = [a for m in terms for a, _ in m]
         self.free: frozenset[Atom] = frozenset().union(*(a.free for a in atoms))
+        self.names: frozenset[object] = frozenset().union(*(a.names for a in atoms))
         self.height = max((a.height for a in atoms), default=0)
         rows = sorted((sorted((a.shape, str(k)) for a, k in m), str(c)) for m, c in terms.items())
         self.shape = zlib.crc32(repr(rows).encode())
