@@ -93,10 +93,9 @@ def fold(
     total = emit.fresh(f"{name}_sum" if isinstance(node.op, Sum) else name)
     emit.line(f"{total} = tl.full({emit.shape(over)}, {kind.none}, {kind.dtype})", level)
     if axes_of(over) == {0, 1}:
-        if size.size(emit.sizes) > _SHORT:
-            values.slow[node] = None
         saved, counter = emit.open(level), emit.fresh("r")
-        entry = operand(Var(counter, size, None, level + 1))
+        with values.one_by_one(node, size.size(emit.sizes) > _SHORT):
+            entry = operand(Var(counter, size, None, level + 1))
         text = kind.enter.format(entry.text)
         emit.line(f"{total} = {kind.join.format(total, text)}", level + 1)
         emit.close(saved, level, f"for {counter} in range(0, {size_text(size)}):")
@@ -143,9 +142,9 @@ def _choice(values: Values, node: Node, at: At, size: Dim, operand: Callable[[In
     assert isinstance(node.op, (ArgMin, ArgMax))
     deep = level + 1
     if axes_of(over) == {0, 1}:
-        values.slow[node] = None
         saved, counter = emit.open(level), emit.fresh("r")
-        entry = operand(Var(counter, size, None, deep))
+        with values.one_by_one(node, True):
+            entry = operand(Var(counter, size, None, deep))
         low, first = sign.format(entry.text), counter
         heading = f"for {counter} in range(0, {size_text(size)}):"
     else:

@@ -82,32 +82,37 @@ class Cut:
 
     def run(self) -> list[Group]:
         self.stored = {n for n in self.outputs if not self.leaf(n)} | self.forced
-        heavy: dict[Node, int] = {}
+        inside: dict[Node, dict[Node, int]] = {}
         for node in self.nodes:
-            heavy[node] = self._weight(node, heavy)
-            if isinstance(node.op, Loop) or heavy[node] > _WORK:
+            inside[node] = self._inside(node, inside)
+            if isinstance(node.op, Loop) or inside[node].get(node, 0) > _WORK:
                 self.stored.add(node)
             if node in self.stored:
-                heavy[node] = 1
+                inside[node] = {}
         for node in self.nodes:
             if node in self.stored and _anchor(node) and node not in self.extra:
                 self._extend(node)
         return self._groups()
 
-    def _weight(self, node: Node, heavy: Mapping[Node, int]) -> int:
-        """How much work one entry is; more than `_WORK` for what is always stored."""
-        below = max((heavy.get(source, 1) for source in node.inputs), default=1)
+    def _inside(self, node: Node, inside: Mapping[Node, dict[Node, int]]) -> dict[Node, int]:
+        """The reductions and products that one entry computes again, each with its work; that of
+        what is always stored is more than `_WORK`. Those of one shape share their parts."""
+        below: dict[Node, int] = {}
+        for source in node.inputs:
+            below |= inside.get(source, {})
         if isinstance(node.op, (Choice, CumProd)):
-            return _WORK + 1
+            return {node: _WORK + 1}
+        if not _anchor(node):
+            return below
+        same = {n: w for n, w in below.items() if n.type.shape == node.type.shape}
+        each = 1 + sum(w for n, w in below.items() if n not in same)
         if products.handles(node):
-            return self._product_weight(node, below)
-        if reductions.handles(node):
-            axes = node.op.attributes()["axes"]
-            shape = node.inputs[0].type.shape
-            return below * prod(shape[a].size(self.sizes) for a in axes)
-        return below
+            return {node: self._product_work(node, each) + sum(same.values()), **same}
+        shape = node.inputs[0].type.shape
+        count = prod(shape[a].size(self.sizes) for a in node.op.attributes()["axes"])
+        return {node: count * each + sum(same.values()), **same}
 
-    def _product_weight(self, node: Node, below: int) -> int:
+    def _product_work(self, node: Node, each: int) -> int:
         depth = products.summed(node).size(self.sizes)
         both, rows, columns = products.roles(node)
         shape = [d.size(self.sizes) for d in node.type.shape]
@@ -115,9 +120,9 @@ class Cut:
         if isinstance(node.op, Convolution):
             return _WORK + 1
         if depth <= 4 or high == 1 or wide == 1:
-            return depth * below
+            return depth * each
         if both and max(high, wide, depth) <= _ATTENTION:
-            return max(1, depth // 8) * below
+            return max(1, depth // 8) * each
         return _WORK + 1
 
     # ---- epilogues ----------------------------------------------------------------------

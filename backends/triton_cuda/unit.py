@@ -74,7 +74,7 @@ class Unit:
     # ---- storage of a task ----------------------------------------------------------------
 
     def memory(self, node: Node) -> str | None:
-        if node in self._computing:
+        if node in self._computing or (node in self._forced and node not in self._loading):
             return None
         if isinstance(node.op, Input) and node not in self.numbers:
             return self.memories.given(node)
@@ -143,15 +143,16 @@ class Unit:
                 return self.build.apply(StopGrad(), node)
 
     def _tasks(self, wanted: Mapping[Node, str]) -> list[TaskText | LoopTask]:
-        """Cut and write until nothing in a task is taken entry by entry that could be stored."""
-        forced: set[Node] = set()
+        """Cut and write until nothing in a task is taken entry by entry that could be stored. What
+        is stored for that reason is loaded by the tasks that need it to be: others compute it
+        again, and so need not wait for it."""
         for _ in range(_ROUNDS):
             cut = Cut(
                 list(wanted),
                 self._lies,
                 self.numbers,
                 self.memories.sizes,
-                forced=set(forced),
+                forced=set(self._forced),
                 claimed=set(self._copies),
             )
             groups = cut.run()
@@ -163,10 +164,14 @@ class Unit:
                         self.roots[root] = self._temporary(root)
             loops = self._loops([g for g in groups if isinstance(g.roots[0].op, Loop)])
             texts = [self._write(group, number) for number, group in enumerate(plain)]
-            slow = {n for t in texts for n in t.slow if n not in t.roots and n not in cut.stored}
-            if not slow:
+            settled = True
+            for text in texts:
+                slow = {n for n in text.slow if n not in text.roots}
+                settled = settled and not slow
+                self._loads.setdefault(text.roots, set()).update(slow)
+                self._forced |= slow
+            if settled:
                 return [*texts, *loops]
-            forced |= slow
         raise AssertionError("the cut into tasks does not settle")
 
     def _temporary(self, node: Node) -> str:
@@ -181,17 +186,20 @@ class Unit:
     def __post_init__(self) -> None:
         self._computing: set[Node] = set()
         self._copies: tuple[Node, ...] = ()
+        self._forced: set[Node] = set()
+        self._loading: set[Node] = set()
+        self._loads: dict[tuple[Node, ...], set[Node]] = {}
         self._temporaries: dict[object, str] = {}
         self._made_loops: dict[object, LoopTask] = {}
 
     def _write(self, group: Group, number: int) -> TaskText:
         roots = [r for r in group.roots if r in self.roots]
-        self._computing = set(roots)
+        self._computing, self._loading = set(roots), self._loads.get(tuple(roots), set())
         wish = self.roots[roots[0]]
         name = f"{self.prefix}{wish}_task"
         results = {root: self.roots[root] for root in roots}
         text = write(name, roots, group.anchor, self, self.memories.sizes, results)
-        self._computing = set()
+        self._computing, self._loading = set(), set()
         return text
 
     # ---- loops ------------------------------------------------------------------------

@@ -67,6 +67,16 @@ class Values:
         self.reads: dict[str, set[tuple[Node, At]]] = {}
         self.inlined: dict[Node, None] = {}
         self.slow: dict[Node, None] = {}
+        self._slowly = False
+
+    @contextmanager
+    def one_by_one(self, node: Node, slow: bool) -> Iterator[None]:
+        """Around the entries of a reduction that are taken one by one; the outermost one counts."""
+        if slow and not self._slowly:
+            self.slow[node] = None
+        saved, self._slowly = self._slowly, self._slowly or slow
+        yield
+        self._slowly = saved
 
     def value(self, node: Node, at: At) -> Val:
         """The entries of a node at an index."""
