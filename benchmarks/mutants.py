@@ -257,7 +257,7 @@ def refuting() -> contextlib.AbstractContextManager[None]:
 
 def verdict(analysis: Analysis, claim: c.Claim, seconds: float) -> Outcome:
     assert analysis.graph is not None and analysis.interface is not None
-    end = time.monotonic() + seconds
+    end = time.process_time() + seconds
     setting = setting_of(analysis.graph, claim, analysis.interface, end)
     stop_at(end)
     try:
@@ -386,6 +386,7 @@ def main() -> int:
     picked = chosen(paths, args.count, args.seed)
     jobs = [(path, rows, args.seconds) for path, rows in picked.items() if rows]
     jobs = [(p, rows[k : k + 25], s) for p, rows, s in jobs for k in range(0, len(rows), 25)]
+    random.Random(args.seed).shuffle(jobs)  # what is known early is about all files
     results: list[Result] = []
     log = open(args.log, "w", encoding="utf-8") if args.log else None  # noqa: SIM115
     with multiprocessing.get_context("fork").Pool(1, maxtasksperchild=2) as pool:
