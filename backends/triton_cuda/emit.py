@@ -148,6 +148,7 @@ class _Program:
     def _launch(self, stage: Stage) -> Launch:
         self.launches += 1
         name = f"stage_{self.launches}"
+        stage = Stage(tuple(replace(t, name=self.memories.name(t.name)) for t in stage.tasks))
         self.position += 1
         arguments = tuple(dict.fromkeys(m for t in stage.tasks for m in t.memories))
         for memory in arguments:

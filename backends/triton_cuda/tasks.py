@@ -87,6 +87,8 @@ class Cut:
             inside[node] = self._inside(node, inside)
             if isinstance(node.op, Loop) or inside[node].get(node, 0) > _WORK:
                 self.stored.add(node)
+            if isinstance(node.op, Loop):
+                self.stored.update(n for n in node.inputs if not self.leaf(n))
             if node in self.stored:
                 inside[node] = {}
         for node in self.nodes:

@@ -116,11 +116,11 @@ class Unit:
             if isinstance(node.op, Input) and self.memories.placed.get(node) == target:
                 continue
             if target in self.apart or node in found or node.op == StopGrad():
-                copies[self._same(node)] = target
+                copies[self._again(node, copies)] = target
                 if node not in found and not self._lies(node):
                     found[node] = self._temporary(node)
-            elif self._lies(node) or isinstance(node.op, LoopCarry):
-                copies[self._same(node)] = target
+            elif self._lies(node) or isinstance(node.op, (LoopCarry, Loop)):
+                copies[self._again(node, copies)] = target
             else:
                 found[node] = target
         self._copies = tuple(copies)
@@ -132,8 +132,12 @@ class Unit:
             return True
         return node in self.memories.placed
 
+    def _again(self, node: Node, taken: Mapping[Node, str]) -> Node:
+        """The node again, as a node of its own that is not taken."""
+        found = self._same(node)
+        return self._again(found, taken) if found in taken else found
+
     def _same(self, node: Node) -> Node:
-        """The node again, as a node of its own."""
         match node.type.elem:
             case Fin(bound):
                 return self.build.apply(Widen(bound), node)
@@ -250,23 +254,24 @@ class Unit:
             if part not in table:
                 operands = [table[source] for source in part.inputs]
                 table[part] = self.build.apply(part.op, *operands)
+        saved = set(self.memories.placed)
+        self.memories.placed |= self.roots
         before = self.inner({str(i): n for i, n in enumerate(node.inputs[:count])}, places)
         after = self.inner({str(i): table[r] for i, r in enumerate(opened.results)}, places)
         body = [*after.steps(), Stage((counting(f"{label}_next", place),))]
-        steps = (*before.steps(), Repeated(op.body.count, place, tuple(body)))
+        first = before.steps()
+        for made in self.roots:  # what lies there only while this unit runs
+            if made not in saved:
+                del self.memories.placed[made]
+        steps = (*first, Repeated(op.body.count, place, tuple(body)))
         reads = frozenset(_reads(steps)) - set(places) - {place}
         return LoopTask(steps, reads, tuple(places))
 
     def inner(self, outputs: Mapping[str, Node], places: Sequence[str]) -> Unit:
         """A unit that reads what this one has in memory."""
-        memories = self.memories
-        saved = dict(memories.placed)
-        memories.placed |= self.roots
         targets = dict(zip(outputs, places, strict=True))
         numbers = host_numbers(outputs.values())
-        unit = Unit(self.build, memories, outputs, targets, numbers, prefix=self.prefix)
-        del saved
-        return unit
+        return Unit(self.build, self.memories, outputs, targets, numbers, prefix=self.prefix)
 
     # ---- order ------------------------------------------------------------------------
 
