@@ -313,7 +313,7 @@ class Values:
         ]
         first = self.emit.let("tl.load(step_ptr + 2)", frozenset(), 0, "first")
         if axis is None:
-            example = Val("tl.full((1, 1), 0, tl.int32)", frozenset(), 0)
+            example = first
         else:
             place = self.emit.place(at[axis])
             example = self.emit.let(
