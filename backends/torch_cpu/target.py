@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from backends.torch_cpu.emit import CARRIED, CONTAINERS, emit
 from gendsl.ir.graph import Builder, Node
+from gendsl.ir.merge import merge
 from gendsl.ir.plan import Buffer, Plan
 from gendsl.ir.schedule import make_plan, plan_step
 from gendsl.ir.step import OptimizerGroup, StepGraph
 from gendsl.ops.leaf import Input
-from gendsl.passes.merge import merge
 from gendsl.shape.tensor_type import Bool, Fin
 from gendsl.target import require_answers
 

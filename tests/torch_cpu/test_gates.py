@@ -30,8 +30,8 @@ HERE = Path(__file__).parent
 GATES = HERE / "gates.json"
 SHOWN = ("autoencoder", "vae", "beta_vae", "vq_vae", "gan")
 PICTURE = {"C": 1, "H": 8, "W": 8}
-WARM, MEASURED = 3, 5
-SLACK = 16  # faults per step that the interpreter and the allocator may cause now and then
+WARM, MEASURED = 3, 6
+SLACK = 8  # faults that the interpreter may cause in every step
 
 
 class Calls(TorchDispatchMode):
@@ -68,10 +68,12 @@ def test_cost_of_a_step(name: str, updating: bool) -> None:
     step, run = compiled(name)
     for number in range(WARM):
         run(number)
-    before = faults()
+    each = []
     for number in range(WARM, WARM + MEASURED):
+        before = faults()
         run(number)
-    fresh = (faults() - before) // MEASURED
+        each.append(faults() - before)
+    fresh = min(each)  # what the interpreter does in between is not the step's
     with Calls() as calls:
         run(WARM + MEASURED)
     cost = {"aten": calls.count, "flops": step.plan.flops, "bytes": step.plan.peak_bytes}

@@ -8,13 +8,13 @@ import pytest
 from gendsl.ir import build as b
 from gendsl.ir.evaluate import evaluate
 from gendsl.ir.graph import Builder, Node, reachable
+from gendsl.ir.merge import merge
 from gendsl.ir.step import StepGraph
 from gendsl.ir.verify import verify_nodes
 from gendsl.ops.broadcast import Broadcast
 from gendsl.ops.contract import Contract
 from gendsl.ops.leaf import Input
 from gendsl.passes.joint import joint
-from gendsl.passes.merge import merge
 from gendsl.passes.pipeline import transform_step
 from gendsl.shape.dim import Dim
 from tests.passes.test_programs import NOISE, PROGRAMS, program, sizes_of, values_for
