@@ -50,6 +50,8 @@ class Checked:
             return WRONG
         if any(e.key == "coq" and not e.json["agrees"] for e in self.extras):
             return UNSETTLED  # a judge that was asked rejects a theorem
+        if any(e.key == "kernels" and not e.json["proved"] for e in self.extras):
+            return UNSETTLED
         return UNSETTLED if verdicts - {"proved", "certified"} else OK
 
 
@@ -93,6 +95,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let coqc judge the proved claims that can be exported",
     )
+    parser.add_argument(
+        "--kernels",
+        action="store_true",
+        help="also prove that the emitted torch and Triton source computes the graph",
+    )
     parser.add_argument("--latex", action="store_true", help="with --explain: print LaTeX")
 
 
@@ -105,7 +112,7 @@ def execute(args: argparse.Namespace) -> int:
         from gendsl.cli.explain_claim import explain
 
         return explain(files(args.paths), args.explain, latex=args.latex)
-    asked = tuple(name for name in ("battery", "floats", "coq") if getattr(args, name))
+    asked = tuple(name for name in ("battery", "floats", "kernels", "coq") if getattr(args, name))
     return check_all(files(args.paths), args.format, asked, args.certify)
 
 

@@ -1,4 +1,4 @@
-"""The parts of a report that are made on request: `--battery` and `--floats`."""
+"""The parts of a report that are made on request: `--battery`, `--floats` and `--kernels`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def extra_parts(analysis: Analysis, asked: tuple[str, ...]) -> tuple[Extra, ...]
     """One part for each name in `asked`; none for a module without objectives."""
     if analysis.graph is None or not analysis.graph.objectives:
         return ()
-    makers = {"battery": _battery, "floats": _floats}
+    makers = {"battery": _battery, "floats": _floats, "kernels": _kernels}
     return tuple(makers[name](analysis) for name in asked)
 
 
@@ -30,3 +30,14 @@ def _floats(analysis: Analysis) -> Extra:
     assert analysis.graph is not None and analysis.interface is not None
     found = float_bounds(analysis.graph, analysis.interface)
     return Extra("floats", floats_json(found), tuple(floats_lines(found)))
+
+
+def _kernels(analysis: Analysis) -> Extra:
+    from gendsl.run.validate import validations
+    from gendsl.validate.verdict import PROVED
+
+    found = validations(analysis.path)
+    lines = [line for part in found for line in part.text().splitlines()]
+    proved = all(part.status == PROVED for part in found)
+    data = {"proved": proved, "targets": [part.data() for part in found]}
+    return Extra("kernels", data, tuple(lines))

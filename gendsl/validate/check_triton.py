@@ -241,7 +241,7 @@ def _same_place(load: Access, store: Access) -> bool:
         return True
     lanes = [lane for lane in store.lanes if lane is not None]
     variables = [*dict.fromkeys((*store.around, *lanes))]
-    things = [load.offset, store.offset, *v.conjuncts(store.mask)]
+    things: list[merge.Thing] = [load.offset, store.offset, *v.conjuncts(store.mask)]
     _, (a, b, *_), _ = settled(variables, things)
     return a is b
 

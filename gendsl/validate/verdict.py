@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-PROVED, DIFFERS, UNKNOWN = "proved", "differs", "unknown"
+# "not proved": the normal forms differ, or a check fails; "unknown": something has no model.
+PROVED, DIFFERS, UNKNOWN = "proved", "not proved", "unknown"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,6 @@ class Validation:
     scope: str
     kernels: tuple[Kernel, ...]
     notes: Sequence[str] = ()
-    findings: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def proved(self) -> int:
@@ -74,11 +74,11 @@ class Validation:
 
     def text(self) -> str:
         """One line per kernel, and the reasons of those that are not proved."""
-        rows = [f"{self.title}: {self.proved} of {len(self.kernels)} proved, {self.scope}"]
+        rows = [f"{self.title}: {self.proved} of {len(self.kernels)} proved {self.scope}"]
         width = max((len(k.name) for k in self.kernels), default=0)
         for k in self.kernels:
             count = len(k.findings)
-            rows.append(f"  {k.status:8} {k.name:{width}}  {count} checks")
+            rows.append(f"  {k.status:10} {k.name:{width}}  {count} checks")
             rows += [
                 f"           line {f.line}: {f.what}: {f.status}: {f.reason}"
                 for f in k.findings
