@@ -73,6 +73,21 @@ fn euler_step(x: [..s], f: [..s], dt: real) -> [..s]:
 fn alpha_bar_of(betas: [time: T]) -> [time: T + 1]:
     return cumprod[time](concat[time](1, 1 - betas))
 
+# Step t of the forward chain with that schedule, and its closed form from the start.
+kernel chain_step(x: [..s], t: fin[T + 1], betas: [time: T]) -> [..s]:
+    fresh: [..s] ~ normal(mean = 0, var = 1)
+    rate = concat[time](0, betas)[t]
+    return sqrt(1 - rate) * x + sqrt(rate) * fresh
+
+kernel noised_at(x0: [..s], t: fin[T + 1], betas: [time: T]) -> [..s]:
+    fresh: [..s] ~ normal(mean = 0, var = 1)
+    return q_sample(alpha_bar_of(betas)[t], x0, fresh)
+
+claims noised_at(x0, t, betas):
+    chain_closed_form: given betas >= 0 and betas < 1: for all n in 0..T:
+        iterate(chain_step, x0, n, betas)
+        has law normal(mean = sqrt(alpha_bar_of(betas)[n]) * x0, var = 1 - alpha_bar_of(betas)[n])
+
 # Any mixture of an image with noise.
 kernel mixed_with_noise(c0: real, c1: real, x0: [..s]) -> [..s]:
     fresh: [..s] ~ normal(mean = 0, var = 1)
@@ -233,17 +248,19 @@ claims predict_x0(a, x_t, eps):
     exact_noise: given a > 0 and a < 1: predict_x0(a, q_sample(a, x_t, eps), eps) == x_t
 
 claims posterior_mean(a_t, a_s, x0, x_t):
+    ddpm_zero_step:     given a_t > 0 and a_t < 1: posterior_mean(a_t, a_t, x0, x_t) == x_t
     posterior_weights:  given a_t > 0 and a_t < a_s and a_s < 1: posterior_mean(a_t, a_s, 0, 0) == 0
     posterior_of_exact: given a_t > 0 and a_t < a_s and a_s <= 1:
         posterior_mean(a_t, a_s, x0, sqrt(a_t) * x0) == sqrt(a_s) * x0
     posterior_at_clean: given a_t > 0 and a_t < 1: posterior_mean(a_t, 1, x0, x_t) == x0
 
 claims posterior_variance(a_t, a_s):
-    variance_nonneg: given a_t > 0 and a_t <= a_s and a_s <= 1 and a_t < 1:
+    ddpm_zero_step_variance: given a_t > 0 and a_t < 1: posterior_variance(a_t, a_t) == 0
+    variance_nonneg:         given a_t > 0 and a_t <= a_s and a_s <= 1 and a_t < 1:
         posterior_variance(a_t, a_s) >= 0
-    variance_small:  given a_t > 0 and a_t <= a_s and a_s <= 1 and a_t < 1:
+    variance_small:          given a_t > 0 and a_t <= a_s and a_s <= 1 and a_t < 1:
         posterior_variance(a_t, a_s) <= 1 - a_s
-    point_at_clean:  given a_t > 0 and a_t < 1: posterior_variance(a_t, 1) == 0
+    point_at_clean:          given a_t > 0 and a_t < 1: posterior_variance(a_t, 1) == 0
 
 claims pf_ode_heun(a_t, a_s, x, eps_t, eps_s):
     heun_is_euler: given a_t > 0 and a_t <= 1 and a_s > 0 and a_s <= 1:
@@ -280,8 +297,6 @@ claims ddim_update(a_t, a_s, eta, x, eps, z):
     ddim_exact_noise:                given a_t > 0 and a_t < 1 and a_s > 0 and a_s <= 1:
         ddim_update(a_t, a_s, 0, sqrt(a_t) * x + sqrt(1 - a_t) * eps, eps, z)
         == sqrt(a_s) * x + sqrt(1 - a_s) * eps
-    ddpm_zero_step:                  given a_t > 0 and a_t < 1:
-        ddim_update(a_t, a_t, 1, x, eps, z) == x
     ddim_eta_one:                    given a_t > 0 and a_t < a_s and a_s < 1:
         ddim_update(a_t, a_s, 1, x, eps, z)
         == posterior_mean(a_t, a_s, predict_x0(a_t, x, eps), x)

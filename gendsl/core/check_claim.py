@@ -263,10 +263,11 @@ def _has_law(value: ast.Expr, spec: ast.Expr, ctx: Context, parts: Parts) -> Mak
 
 
 def _iterate(call: ast.Call, spec: ast.Expr, ctx: Context, parts: Parts) -> Make | None:
-    """`iterate(step, x, t) has law ...`: t applications of the kernel `step(x, index)`."""
+    """`iterate(step, x, t, a, ...) has law ...`: t applications of the kernel
+    `step(x, index, a, ...)`."""
     values = [a.value for a in call.args]
     if (
-        len(values) != 3
+        len(values) < 3
         or not isinstance(values[0], ast.Name)
         or not isinstance(values[2], ast.Name)
     ):
@@ -293,6 +294,7 @@ def _iterate(call: ast.Call, spec: ast.Expr, ctx: Context, parts: Parts) -> Make
     args = tuple(
         ast.Arg(None, ast.Name(n, call.span), call.span) for n in ("iterate.state", "iterate.index")
     )
+    args += call.args[3:]
     step = term(ast.Call(values[0], args, call.span), ctx)
     made = None if poisoned(step) else law(spec, start.type, ctx, claim_term)
     if made is None:

@@ -7,6 +7,8 @@ only claims have are lowered here: substitution of hyperparameters and expectati
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
 
 from gendsl.core import term as t
 from gendsl.core.check_claim import ClaimTerms
@@ -43,7 +45,16 @@ def lower_claim(claim: CheckedClaim, lowering: Lowering, objectives: Mapping[str
     if probe.any_nets:
         env = env.inner(opaque=env.opaque | frozenset(probe.any_nets))
     nodes = [_claim_term(term, lowering, env) for term in checked.terms]
-    return checked.build(nodes)
+    made = checked.build(nodes)
+    bound = tuple(
+        replace(v, low=_own(v.low, sizes), high=_own(v.high, sizes)) for v in made.variables
+    )
+    return replace(made, variables=bound)
+
+
+def _own(end: Fraction | Dim | None, sizes: Mapping[str, Dim]) -> Fraction | Dim | None:
+    """The end of an index range in the sizes of the claim."""
+    return end.substitute(sizes) if isinstance(end, Dim) else end
 
 
 def _placeholder(lowering: Lowering) -> Node:

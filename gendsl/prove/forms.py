@@ -15,7 +15,7 @@ from gendsl.ir.op import NodeType
 from gendsl.ir.rewrite import substitute
 from gendsl.ops.leaf import Const, Input
 from gendsl.prove import batch as batches
-from gendsl.prove import bounds, flow, laws, lipschitz, refute
+from gendsl.prove import bounds, flow, iterate, laws, lipschitz, refute
 from gendsl.prove import sequent as sq
 from gendsl.prove.case import Case, Outcome
 from gendsl.prove.props import (
@@ -110,6 +110,8 @@ def decide(claim: c.Claim, graph: Graph, interface: Interface, setting: Setting)
             return flow.grad_independent(case, value, str(group), variable)
         case c.HasLaw(value, law):
             return laws.has_law(case, value, law)
+        case c.IterateLaw():
+            return iterate.iterated(case, claim.body)
         case c.UpTo():
             return bounds.up_to(case, claim.body)
         case c.Bounds():
@@ -120,8 +122,6 @@ def decide(claim: c.Claim, graph: Graph, interface: Interface, setting: Setting)
             return batches.decide(case, value, batch, separable=False)
         case c.Separable(value, batch):
             return batches.decide(case, value, batch, separable=True)
-        case _:
-            return Outcome("unknown", goal=f"{type(claim.body).__name__} is not settled yet")
 
 
 def plain(case: Case, prop: c.Prop) -> Outcome:

@@ -165,10 +165,10 @@ def _compare(
     shown = [x for x in visible(roots, frozenset()) if x in opaque]
     known: list[Prop] | None = None
     for what, gap in goals:
-        if _zero(gap, roots, reader, setting, given, known or []):
+        if zero(gap, roots, reader, setting, given, known or []):
             continue
         known = node_facts(shown, setting, reader) if known is None else known
-        if not _zero(gap, roots, reader, setting, given, known):
+        if not zero(gap, roots, reader, setting, given, known):
             return Outcome("unknown", goal=f"the {what} differs from the declared one")
     return Outcome("proved", laws=(AFFINE, MOMENTS))
 
@@ -195,7 +195,7 @@ def node_facts(nodes: Sequence[Node], setting: Setting, reader: Reader) -> list[
     return found
 
 
-def _zero(
+def zero(
     gap: Poly,
     roots: Sequence[Node],
     reader: Reader,

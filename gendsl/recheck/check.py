@@ -250,8 +250,9 @@ class Certificate:
                     raise Rejected(f"the obligation is false at {_shown_point(s, at, point)}")
             except OverflowError:
                 continue
-            except Undefined as problem:
-                raise Rejected(f"the obligation is undefined at a point: {problem}") from problem
+            except Undefined as problem:  # a stand-in may have any value: ask for its own
+                if not stands or not _holds_itself(s.goal, point):
+                    raise Rejected(f"undefined at a point: {problem}") from problem
         return len(points)
 
 
@@ -273,6 +274,14 @@ def _size_of(terms: Terms, ref: str) -> Size:
 
 def _powers(size: Size) -> frozenset[tuple[Fraction, tuple[tuple[str, int], ...]]]:
     return frozenset(size.terms)
+
+
+def _holds_itself(goal: Comparison, point: Point) -> bool:
+    """Whether a comparison is defined and true with every node computed from leaves."""
+    try:
+        return goal.holds(Evaluator(point))
+    except (Undefined, OverflowError):
+        return False
 
 
 MIXED = ("wide", "unit", "positive")

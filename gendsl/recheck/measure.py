@@ -6,6 +6,7 @@ In: the record of a claim, ways to make sizes and points. Out: one line on what 
 - A law: the value is affine in its draws (tested by superposition), its value at draws 0 is the
   declared mean, and the products of its coefficients are the declared covariance. That an affine
   image of independent standard normals is normal is taken as known.
+- A law of an iterated kernel: see `iterates.py`.
 - A gradient: the derivative along a random direction of the group's parameters, by numbers that
   carry derivatives; `stop_grad` drops them. Equal for several directions and points.
 - Steps: the update lines of the objective, as the certificate lists them, name other groups.
@@ -27,6 +28,7 @@ from mpmath import mp, mpf
 from .arrays import Array, Dual, Undefined, places, plain, tabulate
 from .evaluate import Evaluator, Unsupported
 from .functions import inverse, log, same
+from .iterates import Contradicted, follows, need
 from .node_text import Node, below
 from .obligation import Claim, Comparison, Conjunction, Record
 from .points import Point
@@ -38,18 +40,9 @@ POINTS = 3
 LIMIT = 60_000  # entries of a graph at its sizes
 
 
-class Contradicted(Exception):
-    """The graph does not do what the claim says."""
-
-
 def measure(claim: Claim, made: Mapping[str, Any], base: Point, sizes: Sizes) -> str:
     """Judge a claim by evaluating it."""
     return Measure(claim, made, base, sizes).run()
-
-
-def need(test: object, reason: str) -> None:
-    if not test:
-        raise Contradicted(reason)
 
 
 class Measure:
@@ -63,6 +56,12 @@ class Measure:
                 return self._leaves(body)
             case "HasLaw":
                 return self._each(lambda p: self._law(p, self._node(body["value"]), body["law"]))
+            case "IterateLaw":
+                names = ("initial", "state", "index", "step", "count")
+                nodes = {k: self._node(body[k]) for k in names}
+                law = {k: self._node(v) for k, v in body["law"]["arguments"].items()}
+                need(body["law"]["dist"] == "normal", "a law that is not normal")
+                return self._each(lambda p: follows(p, nodes, law))
             case "Plain":
                 return self._each(lambda p: self._proposition(p, body["prop"]))
             case "Independent":

@@ -9,6 +9,7 @@ from typing import Any
 
 from mpmath import mpf
 
+from .arrays import Undefined
 from .functions import exp, log, power
 from .points import Point
 from .replay import Rejected, Replay, Theorem, need
@@ -24,16 +25,24 @@ def power_of_product(c: Replay, t: Theorem) -> set[str] | None:
     need(rels <= {"ge", "gt"} and (exponent > 0 or rels == {"gt"}), "the signs of the factors")
     a, b = (c.open(p) for p in t.premises)
 
+    def factors(p: Point, e: Env) -> tuple[Any, Any]:
+        x, y = c.terms.value(a, p, e), c.terms.value(b, p, e)
+        if x < 0 or y < 0:
+            raise Undefined("the premises do not hold here")
+        return x, y
+
     def whole(p: Point, e: Env) -> Any:
-        return power(c.terms.value(a, p, e) * c.terms.value(b, p, e), exponent)
+        x, y = factors(p, e)
+        return power(x * y, exponent)
 
     def parts(p: Point, e: Env) -> Any:
-        return power(c.terms.value(a, p, e), exponent) * power(c.terms.value(b, p, e), exponent)
+        x, y = factors(p, e)
+        return power(x, exponent) * power(y, exponent)
 
     free = c.free(a, b, left, right)
     c.agree(c.of(left), whole, free)
     c.agree(c.of(right), parts, free)
-    c.is_(t, lambda p, e: mpf(0), free, "eq")
+    c.is_(t, lambda p, e: whole(p, e) - parts(p, e), free, "eq")
     return None
 
 
@@ -43,15 +52,17 @@ def log_of_product(c: Replay, t: Theorem) -> set[str] | None:
     left, right = t.data
     a, b = (c.open(p, "gt") for p in t.premises)
 
+    def parts(p: Point, e: Env) -> Any:
+        return log(c.terms.value(a, p, e)) + log(c.terms.value(b, p, e))
+
     def whole(p: Point, e: Env) -> Any:
+        parts(p, e)  # undefined where the premises do not hold
         return log(c.terms.value(a, p, e) * c.terms.value(b, p, e))
 
     free = c.free(a, b, left, right)
     c.agree(c.of(left), whole, free)
-    c.agree(
-        c.of(right), lambda p, e: log(c.terms.value(a, p, e)) + log(c.terms.value(b, p, e)), free
-    )
-    c.is_(t, lambda p, e: mpf(0), free, "eq")
+    c.agree(c.of(right), parts, free)
+    c.is_(t, lambda p, e: whole(p, e) - parts(p, e), free, "eq")
     return None
 
 

@@ -231,6 +231,9 @@ Proof.
   pose proof (exp_ineq1 u H). lra.
 Qed.
 
+Lemma exp_strict : forall u, u <> 0 -> 0 < exp u - u - 1.
+Proof. intros u H. pose proof (exp_ineq1 u H). lra. Qed.
+
 Lemma ln_lem : forall x, 0 < x -> 0 <= x - 1 - ln x.
 Proof. intros x H. pose proof (exp_lem (ln x)). rewrite exp_ln in * by assumption. lra. Qed.
 
@@ -295,6 +298,18 @@ Lemma eq0_true : forall x, x = 0 -> eq0 x = 1.
 Proof. intros. unfold eq0. destruct (Req_EM_T x 0); [reflexivity | lra]. Qed.
 Lemma eq0_false : forall x, x <> 0 -> eq0 x = 0.
 Proof. intros. unfold eq0. destruct (Req_EM_T x 0); [contradiction | reflexivity]. Qed.
+Lemma staircase : forall i j,
+  ge0 (INR i - INR j) - ge0 (INR i - INR j - 1) - delta i j = 0.
+Proof.
+  intros i j. unfold delta. destruct (Nat.eqb_spec i j) as [->|N].
+  - rewrite ge0_true, ge0_false by lra. ring.
+  - destruct (Nat.lt_ge_cases i j) as [L|L].
+    + assert (INR i < INR j) by (apply lt_INR; lia).
+      rewrite !ge0_false by lra. ring.
+    + assert (INR (S j) <= INR i) by (apply le_INR; lia). rewrite S_INR in *.
+      rewrite !ge0_true by lra. ring.
+Qed.
+
 Lemma bit_square : forall b, b = 0 \/ b = 1 -> b * b = b.
 Proof. intros b [->| ->]; ring. Qed.
 Lemma bit_nonneg : forall b, b = 0 \/ b = 1 -> 0 <= b.

@@ -69,8 +69,8 @@ _FORM: tuple[Entry, ...] = (
     Entry(
         "E0607",
         "an iteration of another form",
-        "`iterate(step, x, t)` applies a kernel `step(x, index)` t times to x, where t is bound "
-        "by `for all t in 0..T`. The law of the result is proved by induction.",
+        "`iterate(step, x, t, ...)` applies a kernel `step(x, index, ...)` t times to x, where t "
+        "is bound by `for all t in 0..T`. The law of the result is proved by induction.",
         f"{_FIT}    forward: iterate(noise, x, 3) has law normal(mean = 0, var = 1)\n",
     ),
     Entry(

@@ -1,0 +1,116 @@
+"""Laws of iterated kernels, by induction on the number of steps.
+
+In: a claim `for all t: iterate(step, x, t) has law normal(mean = m(t), var = v(t))`. Out: an
+`Outcome`. At t = 0 the law is the point x: m(0) = x and v(0) = 0. If the state has the law of k
+steps, it is m(k) + v(k)^(1/2) z with a standard normal z that is independent of the step's own
+draws; then step k + 1 has the law of k + 1 steps: an affine image, with the mean and covariance
+computed here. Trusted: the laws that `laws.py` trusts, and induction.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from gendsl.core import claim as c
+from gendsl.ir.graph import Node
+from gendsl.ir.rewrite import substitute
+from gendsl.ops.compare import Widen
+from gendsl.ops.leaf import Index, Input
+from gendsl.ops.select import IndexAffine
+from gendsl.prove import laws, moments
+from gendsl.prove.case import Case, Outcome
+from gendsl.prove.kernel import normal as n
+from gendsl.prove.kernel.term import Poly, atom, of_atom
+from gendsl.prove.props import Comparison, IllPosed
+from gendsl.prove.reading import signed
+from gendsl.prove.terms import At, Reader, indices, leaf_name
+from gendsl.shape.dim import Dim
+from gendsl.shape.tensor_type import Fin
+
+INDUCTION = "induction on the number of steps"
+STATE = "draw:iterate.state"
+
+
+def iterated(case: Case, body: c.IterateLaw) -> Outcome:
+    """The law at 0, and from k to k + 1."""
+    if body.law.dist != "normal" or "var" not in body.law.arguments:
+        return Outcome("unknown", goal="only normal laws with a diagonal are shown by induction")
+    elem = body.count.type.elem
+    if not isinstance(elem, Fin) or any(
+        isinstance(v.low, Dim) and v.low.terms for v in case.claim.variables if v.node is body.count
+    ):
+        raise IllPosed("the number of steps is counted from 0")
+    if any(laws.draws_below(x) for x in (body.initial, *body.law.arguments.values())):
+        return Outcome("unknown", goal="the start and the law draw nothing themselves")
+    for given in case.given:
+        try:
+            goal = _base(case, body, given) or _step(case, body, given)
+        except (n.KernelError, RecursionError) as problem:
+            goal = str(problem)
+        if goal:
+            return Outcome("unknown", goal=goal)
+    return Outcome("proved", laws=(laws.AFFINE, laws.MOMENTS, INDUCTION))
+
+
+def _law_at(case: Case, body: c.IterateLaw, count: Node) -> tuple[Node, Node]:
+    """Mean and variance after `count` steps."""
+    arguments = body.law.arguments
+    build = case.graph.builder
+    mean, var = substitute(build, [arguments["mean"], arguments["var"]], {body.count: count})
+    return mean, var
+
+
+def _base(case: Case, body: c.IterateLaw, given: tuple[Comparison, ...]) -> str:
+    elem = body.count.type.elem
+    assert isinstance(elem, Fin)
+    setting = signed(case.setting, given)
+    reader = setting.reader()
+    zero = case.graph.builder.apply(Index(Dim.of(0), elem.bound))
+    mean, var = _law_at(case, body, zero)
+    at = indices(body.initial.type.shape)
+    start = reader.real(body.initial, at)
+    goals = [("mean", n.sub(laws.spread_law(reader, mean, at), start))]
+    goals.append(("variance", laws.spread_law(reader, var, at)))
+    for what, gap in goals:
+        if not laws.zero(gap, [mean, var, body.initial], reader, setting, given, []):
+            return f"the {what} after 0 steps is that of the start"
+    return ""
+
+
+def _step(case: Case, body: c.IterateLaw, given: tuple[Comparison, ...]) -> str:
+    build, elem = case.graph.builder, body.count.type.elem
+    assert isinstance(elem, Fin)
+    setting = signed(case.setting, given)
+    reader, one = setting.reader(), Dim.of(1)
+    k = build.apply(Input("argument", "iterate.k", (), Fin(elem.bound - 1)))
+    here = build.apply(Widen(elem.bound), k)
+    after = build.apply(IndexAffine(one, one, one, elem.bound), k)
+    (step,) = substitute(build, [body.step], {body.index: after})
+    mean, var = _law_at(case, body, after)
+    draws = laws.draws_below(step)
+    if any(x.op.dist != "normal" for x in draws):  # type: ignore[attr-defined]
+        return "the steps draw from normal laws"
+    names = frozenset([STATE, *(leaf_name(x) for x in draws)])
+    at, other = (indices(body.initial.type.shape) for _ in range(2))
+    value = _with_state(case, body, reader, here, reader.real(step, at))
+    found, rest = moments.split_affine(value, names)
+    second = n.substitute(rest, dict(zip(at, other, strict=True)))
+    covariance = moments.expectation(n.mul(rest, second), names)
+    same = n.prod_poly(n.delta(i, j) for i, j in zip(at, other, strict=True))
+    goals = [("mean", n.sub(found, laws.spread_law(reader, mean, at)))]
+    declared = n.mul(same, laws.spread_law(reader, var, at))
+    goals.append(("covariance", n.sub(covariance, declared)))
+    for what, gap in goals:
+        if not laws.zero(gap, [step, mean, var], reader, setting, given, []):
+            return f"the {what} after k + 1 steps, from the law after k"
+    return ""
+
+
+def _with_state(case: Case, body: c.IterateLaw, reader: Reader, here: Node, value: Poly) -> Poly:
+    """The value where the state is mean + deviation * z, of the law after k steps."""
+    mean, var = _law_at(case, body, here)
+    at: At = indices(body.state.type.shape)
+    deviation = n.power(laws.spread_law(reader, var, at), Fraction(1, 2))
+    noise = of_atom(atom("var", STATE, at, ""))
+    state = n.add(laws.spread_law(reader, mean, at), n.mul(deviation, noise))
+    return n.substitute(value, {}, {leaf_name(body.state): ((at, state),)})
