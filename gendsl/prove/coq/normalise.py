@@ -390,8 +390,7 @@ class Writer:
             self.put(f"apply relu_below. replace (- _) with {self.t(Canon(opposite))} by fin. nn.")
         elif opposite.shape < inner.shape:
             text = self.t(Canon(opposite))
-            self.put(f"replace {self.t(Canon(inner))} with (- {text}) by fin.")
-            self.put("rewrite relu_opp.")
+            self.put(f"transitivity (relu (- {text})); [ f_equal; fin | rewrite relu_opp ].")
             p, step = self.norm(Fn("relu", (Canon(opposite),)))
             if step is not None:
                 self.put(f"try rewrite {step}.")
@@ -400,7 +399,7 @@ class Writer:
             c = abs(next(iter(inner.terms.values())))
             base = n.scale(inner, 1 / c)
             scaled = f"({self.t(Num(c))} * {self.t(Canon(base))})"
-            self.put(f"replace {self.t(Canon(inner))} with {scaled} by fin.")
+            self.put(f"transitivity (relu {scaled}); [ f_equal; fin | ].")
             self.put("rewrite relu_scale by lra. fin.")
 
     def _sqrt(self, inner: Poly, result: Poly) -> None:

@@ -11,6 +11,7 @@ from fractions import Fraction
 from gendsl.prove.coq.expr import (
     Add,
     Canon,
+    Delta,
     E,
     Fn,
     Ix,
@@ -172,6 +173,20 @@ def bounded(c: Replay, t: Thm) -> None:
     c.conclude(t, e, [bound])
 
 
+@rule
+def exp_strictly_above(c: Replay, t: Thm) -> None:
+    u = c.pose("A", t.premises[0])
+    c.conclude(t, Sub(Sub(Fn("exp", (u,)), u), ONE_E), ["apply exp_strict; exact A."])
+
+
+@rule
+def staircase(c: Replay, t: Thm) -> None:
+    i, j = t.data
+    gap = Sub(Ix(i), Ix(j))
+    rise = Sub(Fn("ge0", (gap,)), Fn("ge0", (Sub(gap, ONE_E),)))
+    c.conclude(t, Sub(rise, Delta(i, j)), ["apply staircase."])
+
+
 # ---- arithmetic --------------------------------------------------------------------------
 
 
@@ -245,6 +260,33 @@ def same_power(c: Replay, t: Thm) -> None:
     c.from_equal("B", "A", "eq", gap, t.premises[0].poly)
     e = Sub(power(Canon(p), k), power(Canon(q), k))
     c.conclude(t, e, [f"replace {w.t(Canon(p))} with {w.t(Canon(q))} by lra; ring."])
+
+
+@rule
+def same_image(c: Replay, t: Thm) -> None:
+    x, name = t.data[0], {"exp": "exp", "log": "ln"}[t.data[1]]
+    (premise,) = t.premises
+    y = n.sub(x, premise.poly)
+    c.pose("A", premise)
+    c.from_equal("B", "A", "eq", Sub(Canon(x), Canon(y)), premise.poly)
+    e = Sub(Fn(name, (Canon(x),)), Fn(name, (Canon(y),)))
+    c.conclude(t, e, [f"replace {c.writer.t(Canon(x))} with {c.writer.t(Canon(y))} by lra; ring."])
+
+
+@rule
+def power_of_product(c: Replay, t: Thm) -> None:
+    k, rows = t.data[0], [c.pose(x, p) for x, p in zip("AB", t.premises, strict=True)]
+    e = Sub(power(Mul(tuple(rows)), k), Mul(tuple(power(x, k) for x in rows)))
+    split = "" if k.denominator == 1 else "rewrite sqrt_mult by nn; "
+    c.conclude(t, e, [f"{split}first [ring | inverses; ring | field; nz]."])
+
+
+@rule
+def log_of_product(c: Replay, t: Thm) -> None:
+    rows = [c.pose(x, p) for x, p in zip("AB", t.premises, strict=True)]
+    left, right = (Fn("ln", (x,)) for x in rows)
+    e = Sub(Fn("ln", (Mul(tuple(rows)),)), Add((left, right)))
+    c.conclude(t, e, ["rewrite ln_mult by assumption; ring."])
 
 
 @rule
