@@ -1,4 +1,5 @@
-"""Pictures of a trained run: a walk along each latent coordinate, interpolations, nearest examples.
+"""Pictures of a trained run: walks along latent coordinates, interpolations, nearest examples,
+and denoising strips (see `eval_strips`).
 
 In: a reopened run. Out: PNG files in its folder. A sampler that draws one latent tensor per example
 (`z: [N, Z] ~ normal(mean = 0, var = 1)`) and nothing else is walked: its draw is replaced in the
@@ -18,6 +19,7 @@ from gendsl.ir.rewrite import substitute
 from gendsl.noise import Noise
 from gendsl.ops.leaf import Draw, Input
 from gendsl.run import pictures
+from gendsl.run.eval_strips import write_strips
 from gendsl.run.metrics_features import nearest
 from gendsl.run.reopen import Reopened
 from gendsl.run.sample import Result, arguments, result_of
@@ -35,6 +37,7 @@ _LATENT = "latent"
 
 def write_pictures(run: Reopened) -> Iterator[Path]:
     """Whatever the program's shape allows."""
+    yield from write_strips(run.job, run.values, run.folder.path)
     for name, sampler in run.job.source.graph.samplers.items():
         latent = latent_of(sampler)
         if latent is not None:

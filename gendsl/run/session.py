@@ -21,6 +21,8 @@ from gendsl.ir.step import StepGraph
 from gendsl.options import FRONT_STAGES, RunOptions
 from gendsl.run import checkpoint, compiled, emit, manifest, metrics, sample
 from gendsl.run.compiled import Compiled
+from gendsl.run.eval_strips import write_strips
+from gendsl.run.evaluate import readable
 from gendsl.run.folder import RunFolder, choose, is_blank
 from gendsl.run.job import Job
 from gendsl.run.loop import Loop, Outcome, stop_on_signals
@@ -206,6 +208,8 @@ class Session:
         job, path = self.job, self.folder.path
         drawn = sample.write_samples(job, self.compiled, outcome.values, outcome.step, path)
         drawn += sample.write_shows(job, self.compiled, outcome.values, outcome.step, path)
+        read = readable(outcome.values, ema=not job.raw)
+        drawn += write_strips(job, read, path, first=True)
         state = "interrupted" if outcome.interrupted else "finished"
         self._write_end(
             outcome.step, outcome.held_out, finished=not outcome.interrupted, state=state
