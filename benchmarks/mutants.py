@@ -380,6 +380,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--log", help="write each mutant to this JSON Lines file as it is judged")
+    parser.add_argument("--workers", type=int, default=1, help="processes at a time")
     parser.add_argument("--only", help="only files whose name contains this")
     args = parser.parse_args()
     paths = [p for p in sources() if not args.only or args.only in Path(p).name]
@@ -389,8 +390,8 @@ def main() -> int:
     random.Random(args.seed).shuffle(jobs)  # what is known early is about all files
     results: list[Result] = []
     log = open(args.log, "w", encoding="utf-8") if args.log else None  # noqa: SIM115
-    with multiprocessing.get_context("fork").Pool(1, maxtasksperchild=2) as pool:
-        for rows in pool.imap(_work, jobs):
+    with multiprocessing.get_context("fork").Pool(args.workers, maxtasksperchild=2) as pool:
+        for rows in pool.imap_unordered(_work, jobs):
             results += rows
             for r in rows:
                 if log:
