@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import linecache
+import os
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backends.torch_cpu.emit import CARRIED, CONTAINERS, emit
-from gendsl.ir.graph import Builder, Node
+from backends.torch_cpu.emit import CARRIED, CONTAINERS
+from backends.torch_cpu.written import Written, elements, identity, kept, write_out
+from gendsl.ir.graph import Node, postorder
 from gendsl.ir.merge import merge
-from gendsl.ir.plan import Buffer, Plan
+from gendsl.ir.plan import Plan
 from gendsl.ir.schedule import make_plan, plan_step
 from gendsl.ir.step import OptimizerGroup, StepGraph
-from gendsl.ops.leaf import Input
-from gendsl.shape.tensor_type import Bool, Fin
 from gendsl.target import require_answers
 
 if TYPE_CHECKING:
@@ -29,54 +31,48 @@ Arrays = Mapping[str, Any]
 
 
 class Executable:
-    """A loaded function with its plan; calls it with tensors checked against the plan."""
+    """A loaded function; calls it with tensors checked against what it was written for."""
 
-    def __init__(
-        self, plan: Plan, builder: Builder | None, dtype: str, *, carries: bool = False
-    ) -> None:
+    def __init__(self, written: Written, dtype: str) -> None:
         import torch
 
         from backends.torch_cpu import runtime
         from gendsl.noise import Ahead
 
-        self.plan = plan
-        self.source = emit(plan, carries=carries)
-        self._builder = builder
+        self.source = written.text
+        self._name = written.name
+        self._notes = written.notes
         # In float64, draws are numpy's to the last bit.
         self._ahead = Ahead((runtime.cosine, runtime.sine)) if dtype == "float32" else Ahead()
         self._real = {"float32": torch.float32, "float64": torch.float64}[dtype]
-        self._threads = runtime.threads_for(plan.flops)
+        self._dtypes = {"real": self._real, "index": torch.int64, "bool": torch.bool}
+        self._threads = runtime.threads_for(written.flops)
         self._function = self._load(runtime.namespace(self._real))
-        self._inputs = {_key(b): b for b in plan.inputs if _key(b)}
+        self._inputs = {given.key: given for given in written.given}
         self._fields = {
             name: f"{kind}:{name}" for kind in ("data", "argument") for name in self.reads(kind)
         }
         runtime.keep_freed_memory()
 
     def _load(self, space: dict[str, Any]) -> Callable[..., dict[str, Any]]:
-        text = self.source.text
+        text = self.source
         digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-        self._file = f"<gendsl {self.plan.name} {digest}>"
+        self._file = f"<gendsl {self._name} {digest}>"
         linecache.cache[self._file] = (len(text), None, text.splitlines(True), self._file)
         exec(compile(text, self._file, "exec"), space)  # our own text, written from the plan
-        function: Callable[..., dict[str, Any]] = space[self.plan.name]
+        function: Callable[..., dict[str, Any]] = space[self._name]
         return function
 
     def tensor(self, key: str, array: Any) -> Any:
         """The array as a tensor of the dtype and shape that the plan has for `key`."""
-        import torch
+        given = self._inputs[key]
+        return self.of(given.elem, array, given.shape, key)
 
+    def of(self, elem: str, array: Any, shape: tuple[int, ...], key: str) -> Any:
+        """The array as a tensor of these elements and this shape."""
         from backends.torch_cpu.runtime import to_tensor
 
-        buffer = self._inputs[key]
-        match buffer.elem:
-            case Fin():
-                dtype = torch.int64
-            case Bool():
-                dtype = torch.bool
-            case _:
-                dtype = self._real
-        return to_tensor(array, dtype, buffer.shape, key)
+        return to_tensor(array, self._dtypes[elem], shape, key)
 
     def reads(self, kind: str) -> list[str]:
         """The keys of inputs of one kind, without it."""
@@ -120,19 +116,7 @@ class Executable:
             if trace.tb_frame.f_code.co_filename == self._file:
                 line = trace.tb_lineno
             trace = trace.tb_next
-        nodes = self.source.at(line)
-        if not nodes:
-            return ""
-        names = self._builder.names if self._builder else {}
-        spans = self._builder.spans if self._builder else {}
-        texts = [f"`{names[n]}`" for n in nodes if n in names] or [n.op.name for n in nodes]
-        places = sorted({spans[n].path for n in nodes if n in spans})
-        return f"while computing {', '.join(texts)}" + (f" of {places[0]}" if places else "")
-
-
-def _key(buffer: Buffer) -> str:
-    op = buffer.node.op
-    return f"{op.kind}:{op.key}" if isinstance(op, Input) else ""
+        return self._notes.get(line, "")
 
 
 def _carried(tensors: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -147,20 +131,31 @@ def _carried(tensors: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 class Step:
     """A compiled training step; see `gendsl.target.CompiledStep`."""
 
-    def __init__(self, step: StepGraph, sizes: Mapping[str, int], dtype: str) -> None:
-        roots = (*step.metrics.values(), *step.updates.values())
-        require_answers(TorchCpu.name, roots, step.builder)
-        plan = plan_step(merge(step, sizes), sizes, _fusable)
-        self._exe = Executable(plan, step.builder, dtype, carries=True)
-        self.plan = plan
-        self.source = self._exe.source.text
+    def __init__(
+        self, step: StepGraph, sizes: Mapping[str, int], dtype: str, plans: Path | None = None
+    ) -> None:
+        outputs = {**step.metrics, **step.updates}
+        require_answers(TorchCpu.name, outputs.values(), step.builder)
+        self._graph, self._sizes = step, sizes
+        written = kept(
+            plans,
+            lambda: _identity(step, sizes),
+            lambda: write_out(self.plan, step.builder, carries=True),
+        )
+        self._exe = Executable(written, dtype)
+        self.source = written.text
         self._shapes = {
             key: tuple(d.size(sizes) for d in node.type.shape) for key, node in step.updates.items()
         }
-        self._elems = {key: node.type.elem for key, node in step.updates.items()}
+        self._elems = {key: elements(node.type.elem) for key, node in step.updates.items()}
         self._carried = _carried({})
         self._metrics: dict[str, Any] = {}
         self._untold: list[int] = []  # the step that `latest` has not told yet
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What the source was written from."""
+        return plan_step(merge(self._graph, self._sizes), self._sizes, _fusable)
 
     def load(self, values: Arrays) -> None:
         """Set every carried value; the keys must be those of the step graph's updates."""
@@ -172,13 +167,7 @@ class Step:
         self._metrics = {}
 
     def _own(self, key: str, array: Any) -> Any:
-        import torch
-
-        from backends.torch_cpu.runtime import to_tensor
-
-        dtypes = {Fin: torch.int64, Bool: torch.bool}
-        dtype = dtypes.get(type(self._elems[key]), self._exe._real)
-        return to_tensor(array, dtype, self._shapes[key], key).clone()
+        return self._exe.of(self._elems[key], array, self._shapes[key], key).clone()
 
     def run(self, batch: Arrays, hypers: Mapping[str, float], noise: Noise) -> None:
         """One step, at number `noise.step`."""
@@ -216,11 +205,23 @@ class Function:
         sizes: Mapping[str, int],
         names: Mapping[Node, str] | None,
         dtype: str,
+        plans: Path | None = None,
     ) -> None:
         require_answers(TorchCpu.name, outputs.values())
-        self.plan = make_plan("function", outputs, sizes, names=names)
-        self._exe = Executable(self.plan, None, dtype)
-        self.source = self._exe.source.text
+        self._outputs, self._sizes, self._names = outputs, sizes, names
+
+        def text() -> str:
+            labels = [(names or {}).get(node, "") for node in postorder(outputs.values())]
+            return identity(outputs, sizes, None, "function", labels)
+
+        written = kept(plans, text, lambda: write_out(self.plan, None, carries=False))
+        self._exe = Executable(written, dtype)
+        self.source = written.text
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What the source was written from."""
+        return make_plan("function", self._outputs, self._sizes, names=self._names)
 
     def run(
         self, values: Arrays, batch: Arrays, hypers: Mapping[str, float], noise: Noise
@@ -238,6 +239,17 @@ class Function:
         return {name: to_array(tensor) for name, tensor in outputs.items()}
 
 
+def _identity(step: StepGraph, sizes: Mapping[str, int]) -> str:
+    """Everything that the source of a step depends on."""
+    outputs = {f"metric:{name}": node for name, node in step.metrics.items()} | {**step.updates}
+    groups = []
+    for i, group in enumerate(step.groups):
+        outputs |= {f"group:{i}:{k}": node for k, node in enumerate(group.nodes)}
+        options = sorted(group.options.items())
+        groups.append((group.rule, options, group.parameters, group.slots, group.count is None))
+    return identity(outputs, sizes, step.builder, "step", groups)
+
+
 def _fusable(group: OptimizerGroup) -> bool:
     from backends.torch_cpu.runtime import has_fused
 
@@ -249,6 +261,15 @@ class TorchCpu:
 
     name = "torch_cpu"
 
+    def __init__(self, plans: Path | None = None) -> None:
+        """`plans`: the folder that keeps compiled plans between runs; None keeps none."""
+        self._plans = plans
+
+    def keeping_plans(self) -> TorchCpu:
+        """This target with compiled plans kept in the user's cache folder."""
+        base = os.environ.get("XDG_CACHE_HOME")
+        return TorchCpu((Path(base) if base else Path.home() / ".cache") / "gendsl" / "plans")
+
     def unavailable(self) -> str | None:
         """Why it cannot run here, with the fix; None when it can."""
         if find_spec("torch") is None:
@@ -258,7 +279,7 @@ class TorchCpu:
     def compile_step(
         self, step: StepGraph, sizes: Mapping[str, int], dtype: str = "float32"
     ) -> Step:
-        return Step(step, sizes, dtype)
+        return Step(step, sizes, dtype, self._plans)
 
     def compile_function(
         self,
@@ -267,4 +288,4 @@ class TorchCpu:
         dtype: str = "float32",
         names: Mapping[Node, str] | None = None,
     ) -> Function:
-        return Function(outputs, sizes, names, dtype)
+        return Function(outputs, sizes, names, dtype, self._plans)

@@ -34,7 +34,8 @@ def find(name: str, *, to_run: bool = True) -> Target:
     if reason is not None:
         what, _, fix = reason.partition("; ")
         raise fail("E0901", f"cannot run on {_WORDS.get(name, name)}: {what}", help=fix or None)
-    return target
+    keeping = getattr(target, "keeping_plans", None)  # what compiled before is not compiled again
+    return cast(Target, keeping()) if keeping is not None and to_run else target
 
 
 def _absent(name: str, module: str, missing: str) -> GendslError:

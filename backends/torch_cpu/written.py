@@ -1,0 +1,159 @@
+"""A plan as it is run: its source, and what calling it needs; kept on the disk between runs.
+
+In: a way to make it, and a text that says what it is made from. Out: a `Written`, from the cache if
+it was made before. Always: the key of an entry is a hash of that text, of the sizes and of the
+compiler's own files, so that an entry never outlives what it was made from; entries are written
+whole or not at all; one that does not hold what its hash says is made again, and that is said.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+import gendsl.ir
+import gendsl.ops
+from backends.torch_cpu.emit import emit
+from gendsl.ir.graph import Builder, Node, postorder
+from gendsl.ir.plan import Plan
+from gendsl.ir.text import nodes_text
+from gendsl.ops.leaf import Input
+from gendsl.shape.tensor_type import Bool, Elem, Fin
+
+KEPT = 200  # entries; the oldest go first
+
+
+@dataclass(frozen=True)
+class Given:
+    """A value that is given to the function: "param:PATH" and so on, its elements ("real", "index"
+    or "bool") and its shape."""
+
+    key: str
+    elem: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Written:
+    """`notes` say what a line of the text computes, for errors."""
+
+    name: str
+    text: str
+    flops: int
+    given: tuple[Given, ...]
+    notes: Mapping[int, str]
+
+
+def write_out(plan: Plan, builder: Builder | None, *, carries: bool) -> Written:
+    """The source of a plan."""
+    source = emit(plan, carries=carries)
+    given = tuple(
+        Given(f"{b.node.op.kind}:{b.node.op.key}", elements(b.elem), b.shape)
+        for b in plan.inputs
+        if isinstance(b.node.op, Input)
+    )
+    notes = {line: _note(nodes, builder) for line, nodes in source.nodes.items()}
+    return Written(plan.name, source.text, plan.flops, given, notes)
+
+
+def elements(elem: Elem) -> str:
+    match elem:
+        case Fin():
+            return "index"
+        case Bool():
+            return "bool"
+        case _:
+            return "real"
+
+
+def _note(nodes: Iterable[Node], builder: Builder | None) -> str:
+    names = builder.names if builder else {}
+    spans = builder.spans if builder else {}
+    texts = [f"`{names[n]}`" for n in nodes if n in names] or [n.op.name for n in nodes]
+    places = sorted({spans[n].path for n in nodes if n in spans})
+    return f"while computing {', '.join(texts)}" + (f" of {places[0]}" if places else "")
+
+
+# ---- the cache -------------------------------------------------------------------------------
+
+
+def identity(
+    outputs: Mapping[str, Node], sizes: Mapping[str, int], builder: Builder | None, *more: object
+) -> str:
+    """A text that is equal for what compiles to the same `Written`."""
+    names, spans = (builder.names, builder.spans) if builder else ({}, {})
+    nodes = postorder(outputs.values())
+    labels = [(names.get(n, ""), spans[n].path if n in spans else "") for n in nodes]
+    numbers = sorted(sizes.items())
+    return "\n".join([nodes_text(outputs), repr(numbers), repr(labels), repr(more)])
+
+
+@cache
+def fingerprint() -> str:
+    """A hash of the files that decide what is written."""
+    here = Path(__file__).parent
+    folders = [here, here.parent / "common"]
+    folders += [Path(package.__file__ or "").parent for package in (gendsl.ir, gendsl.ops)]
+    digest = hashlib.sha256()
+    for folder in folders:
+        for file in sorted(folder.glob("*.py")):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def kept(folder: Path | None, text: Callable[[], str], make: Callable[[], Written]) -> Written:
+    """What `make` gives, from `folder` if it was made before from the same text."""
+    if folder is None:
+        return make()
+    key = hashlib.sha256(f"{fingerprint()}\n{text()}".encode()).hexdigest()
+    path = folder / f"{key}.json"
+    found = _read(path)
+    if found is None:
+        found = make()
+        _write(path, found)
+    return found
+
+
+def _read(path: Path) -> Written | None:
+    """The entry; None if there is none, or none that can be trusted."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as problem:
+        _say(f"the compiled plan {path} cannot be read ({problem.strerror}): compiled again")
+        return None
+    digest, _, body = content.partition(b"\n")
+    if digest.decode(errors="replace") != hashlib.sha256(body).hexdigest():
+        _say(f"the compiled plan {path} is damaged: compiled again")
+        return None
+    held = json.loads(body)
+    given = tuple(Given(g["key"], g["elem"], tuple(g["shape"])) for g in held["given"])
+    notes = {int(line): note for line, note in held["notes"].items()}
+    return Written(held["name"], held["text"], held["flops"], given, notes)
+
+
+def _write(path: Path, made: Written) -> None:
+    body = json.dumps(asdict(made)).encode()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+        os.replace(temporary, path)
+        entries = sorted(path.parent.glob("*.json"), key=lambda p: p.stat().st_mtime)
+        for old in entries[:-KEPT]:
+            old.unlink(missing_ok=True)
+    except OSError as problem:
+        _say(f"the compiled plan is not kept: {problem.strerror} ({path.parent})")
+
+
+def _say(text: str) -> None:
+    print(f"note: {text}", file=sys.stderr)
