@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from gendsl.diagnostics.model import Sink
+from gendsl.driver import analyse
+from gendsl.ir.evaluate import evaluate
 from gendsl.run.eval_pictures import between, traversals
 from gendsl.run.metrics_features import Features, frechet, kid, nearest
 from gendsl.run.metrics_values import active_units, code_use, iwae, log_density, psnr
@@ -90,3 +95,50 @@ def test_walks() -> None:
     path = between(ends)
     assert path[0, [0, -1]] == pytest.approx(ends, abs=1e-6)
     assert np.linalg.norm(path[0], axis=1) == pytest.approx(np.ones(9), abs=1e-5)
+
+
+DISCRETISED = """\
+import losses: discretised_logistic_nll
+import nn: dense
+
+batch B
+hyper centre = 0.5
+hyper log_scale = -2.0
+
+data x: [B, (C H W)] in 0..1 from digits
+
+net body(x: [..b, D]) -> [..b, D]:
+    return dense[D](x)
+
+objective loss:
+    each = discretised_logistic_nll(0 * x + centre, log_scale, x)
+    minimize mean[B](each) + mse[B, (C H W)](body(x), x)
+
+train:
+    step loss over body with adam(lr = 1e-3)
+    batch B = 32
+    steps 1
+"""
+
+
+@pytest.mark.parametrize("centre", [-0.2, 0.0, 0.37, 1.0])
+@pytest.mark.parametrize("log_scale", [-6.0, -3.0, 0.5])
+def test_the_discretised_logistic_is_a_law_on_256_levels(
+    tmp_path: Path, centre: float, log_scale: float
+) -> None:
+    """Its probabilities sum to one, and each is the logistic mass of its bin (computed apart)."""
+    path = tmp_path / "discretised.gml"
+    path.write_text(DISCRETISED)
+    sink = Sink()
+    graph = analyse(str(path), sink, prove=False).graph
+    assert graph is not None, sink.sorted()
+    levels = np.arange(256)[:, None] / 255
+    given = {"data:x": levels, "hyper:centre": np.float64(centre)}
+    given["hyper:log_scale"] = np.float64(log_scale)
+    sizes = {"B": 256, "C": 1, "H": 1, "W": 1}
+    (each,) = evaluate([graph.objectives["loss"].scope["each"]], given, sizes)
+    edges = (np.arange(257) - 0.5) / 255
+    cumulative = 1 / (1 + np.exp(-(edges - centre) / np.exp(log_scale)))
+    cumulative[0], cumulative[-1] = 0, 1
+    assert np.exp(-each).sum() == pytest.approx(1, abs=1e-9)
+    assert np.exp(-each) == pytest.approx(np.diff(cumulative), rel=1e-6, abs=1e-12)
