@@ -12,6 +12,16 @@ fn beta_elbo(beta: real, recon: real, kl: real) -> real:
 fn free_bits(floor: real, kl_of_coordinate: [..z]) -> real:
     return sum[..z](maximum(kl_of_coordinate, floor))
 
+# The bound for a latent variable with K values: q its posterior, p the joint probability of the
+# data with each value. That it bounds the negative log-likelihood is Jensen's inequality.
+fn discrete_elbo(q: [K], p: [K]) -> real:
+    return sum[K](q * (log(q) - log(p)))
+
+claims discrete_elbo(q, p):
+    gibbs:      given q > 0 and p > 0 and sum[K](q) == 1 and sum[K](p) == 1:
+        discrete_elbo(q, p) >= 0
+    jensen_gap: given q > 0 and p > 0 and sum[K](q) == 1: -log(sum[K](p)) <= discrete_elbo(q, p)
+
 claims free_bits(floor, kl_of_coordinate):
     free_bits_nonneg: given floor >= 0: free_bits(floor, kl_of_coordinate) >= 0
 

@@ -177,7 +177,7 @@ class Cone:
         seen = set(target.terms) or {m for c in base for m in c.poly.terms}
         for _ in range(1 + (depth > 1) if multiples else 0):
             for column in base:
-                for ratio in self._ratios(column.poly, seen):
+                for ratio in self._ratios(column.poly, seen, signed=not column.free):
                     if len(columns) > MAX_COLUMNS or self.expired():
                         break
                     enter(self._scaled(column, ratio))
@@ -196,8 +196,8 @@ class Cone:
                 if make is not None:
                     yield Column(p, make, strict=n.positive(p))
 
-    def _ratios(self, g: Poly, monos: Iterable[Mono]) -> list[Poly]:
-        """Terms of known sign that carry some term of g to one of `monos`."""
+    def _ratios(self, g: Poly, monos: Iterable[Mono], *, signed: bool = True) -> list[Poly]:
+        """Terms (of known sign, if `signed`) that carry some term of g to one of `monos`."""
         found: dict[Poly, None] = {}
         for m, own in itertools.product(monos, g.terms):
             exponents = dict(m)
@@ -206,8 +206,8 @@ class Cone:
             ratio = n.assemble(exponents)
             if ratio is ONE or ratio in found or any(self._divides(mm) for mm in ratio.terms):
                 continue
-            for p in (ratio, n.scale(ratio, -1)):
-                if self._sure(p) is not None:
+            for p in (ratio, n.scale(ratio, -1)) if signed else (ratio,):
+                if not signed or self._sure(p) is not None:
                     found[p] = None
         return list(found)
 
@@ -225,7 +225,7 @@ class Cone:
             t = column.make()
             if t.concl.rel == "eq":
                 return r.linear("eq", n.mul(ratio, t.poly), [(ratio, t)])
-            assert sure is not None
+            assert sure is not None  # only equations are scaled by a term of any sign
             return r.times(sure(), t)
 
         strict = column.strict and n.positive(ratio)
@@ -431,6 +431,10 @@ def _tangents(atoms: Sequence[Atom], depth: int) -> Iterator[Callable[[], Thm]]:
             yield lambda x=x, u=u: r.log_below_tangent(n.power(n.mul(x, n.exp(n.scale(u, -1))), -1))  # type: ignore[misc]
     for x, y in itertools.permutations(logs[:6], 2):
         yield lambda x=x, y=y: r.log_below_tangent(n.mul(x, n.power(y, -1)))  # type: ignore[misc]
+    for x, y, z in itertools.permutations(logs[:3], 3) if depth else ():
+        if y.serial < z.serial:
+            ratio = n.mul(x, n.power(n.mul(y, z), -1))
+            yield lambda p=ratio: r.log_below_tangent(p)  # type: ignore[misc]
 
 
 def _relations(atoms: Sequence[Atom]) -> Iterator[Callable[[], Thm]]:

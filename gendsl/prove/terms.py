@@ -25,6 +25,7 @@ from gendsl.ops import reduce as rd
 from gendsl.ops import select as se
 from gendsl.ops import symbolic as sy
 from gendsl.ops import unary as un
+from gendsl.prove.flips import flips, holds, mirrored
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel.rules import Prop, prop
 from gendsl.prove.kernel.term import ONE, ZERO, Atom, Poly, atom, const, of_atom
@@ -63,7 +64,12 @@ def affine(i: Atom, offset: Dim, scale: Dim, divide: Dim, bound: Dim) -> Atom:
             return n.shift(i, size(offset), size(bound))
         except n.KernelError:
             pass  # it may leave the range, and is then kept within it
-    return atom("ix", f"affine:{offset}:{scale}:{divide}", (i,), size(bound))
+    name = f"affine:{offset}:{scale}:{divide}"
+    if i.kind == "ix" and scale == Dim.of(-1) and (offset, divide) == (bound - 1, Dim.of(1)):
+        inner: Atom = i.args[1][0]
+        if i.args[0] == name and n.size_of(inner) is size(bound):
+            return inner  # a flip of a flip
+    return atom("ix", name, (i,), size(bound))
 
 
 @dataclass
@@ -195,7 +201,15 @@ class Reader:
         if isinstance(x.op, mv.Concat) and x.op.axis in axes and x not in self.abstract:
             return n.add(*(self._sum(part, axes, at, f) for part in x.inputs))
         full, new = spread(x, axes, at)
-        p = f(self.real(x, full))
+        if flips(x):  # the order of a sum is free: count from the other end where that is simpler
+            ends = {i: mirrored(i) for i in new}
+            turned = f(self.real(x, tuple(ends.get(i, i) for i in full)))
+            if not any(holds(turned, m) for m in ends.values()):
+                return self._summed(turned, new)
+        return self._summed(f(self.real(x, full)), new)
+
+    @staticmethod
+    def _summed(p: Poly, new: At) -> Poly:
         for i in reversed(new):
             p = n.nsum(i, p)
         return p
