@@ -249,7 +249,7 @@ class Machine:
         if name in CALLS:
             return CALLS[name](*args, **keywords)
         if name == "torch.relu_":
-            return self._in_place(args[0])
+            return self._in_place(args[0], of_op("relu")(args[0]))
         if name.startswith("num."):
             return of_op(name.removeprefix("num."))(*args)
         if isinstance(e.func, ast.Attribute):
@@ -258,17 +258,19 @@ class Machine:
                 if args == [REAL]:
                     return to_real(x)
                 raise Unmodelled("a conversion to another type")
+            if e.func.attr == "add_" and isinstance(x, Tensor) and not keywords:
+                return self._in_place(x, arithmetic("add", x, args[0]))
             if e.func.attr in METHODS and isinstance(x, Tensor):
                 return METHODS[e.func.attr](x, *args, **keywords)
         raise Unmodelled(f"the call `{name}`")
 
-    def _in_place(self, x: Tensor) -> Tensor:
-        """torch.relu_ of a value that nothing else shows."""
+    def _in_place(self, x: Tensor, made: Anything) -> Tensor:
+        """torch.relu_ or add_ of a value that nothing else shows, with its result."""
         held = [y for y in (*self.names.values(), *self.cells.values()) if isinstance(y, Tensor)]
         if any(x.memory & y.memory for y in held):
             raise Unmodelled("an update in place of a value that has a name")
-        made = of_op("relu")(x)
-        assert isinstance(made, Tensor)
+        if not isinstance(made, Tensor) or made.shape != x.shape:
+            raise Unmodelled("an update in place that changes the shape")
         return made
 
 

@@ -144,6 +144,8 @@ def choice(condition: Value, yes: Whole, no: Whole) -> Whole:
         return yes if condition.args[0] else no
     if yes is no:
         return yes
+    if yes.constant is not None and no.constant is None:
+        return choice(negate(condition), no, yes)
     gets = [u for u in yes.atoms if u.kind in ("get", "var")]
     bound = gets[0].args[-1] if len(gets) == 1 and yes is w.of_unit(gets[0]) else None
     if bound is None or not (w.nonnegative(no) and w.less(no, bound)):
@@ -357,7 +359,7 @@ def show(x: Value) -> str:
         case "where" | "and" | "or" | "not":
             return f"{x.kind}({', '.join(map(show, x.args))})"
         case _:
-            return f"{x.kind} {x.args[0]}"
+            return " ".join([x.kind, *map(str, x.args[:1])])
 
 
 MINUS = w.number(-1)
