@@ -199,3 +199,50 @@ def test_the_kernel_imports_only_itself_and_the_standard_library() -> None:
                 assert root in sys.stdlib_module_names or str(name).startswith(
                     "gendsl.prove.kernel"
                 ), (file.name, name)
+
+
+def test_the_kernel_stays_small() -> None:
+    """Every line counts; the README says how many there are."""
+    from pathlib import Path
+
+    import gendsl.prove.kernel as package
+
+    folder = Path(package.__path__[0])
+    rules, normal, term = (
+        len((folder / f"{name}.py").read_text().splitlines())
+        for name in ("rules", "normal", "term")
+    )
+    assert rules + normal <= 810
+    page = (Path(__file__).parents[2] / "README.md").read_text()
+    said = f"{rules + normal} lines", f"{rules} are the rules and {normal} the normal form"
+    assert all(text in " ".join(page.split()) for text in said)
+    assert f"{term} more for the term type" in " ".join(page.split())
+
+
+def test_bad_advice_makes_no_false_equation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Factors with another product are not taken, nor an order that drops an index."""
+    n._factors.cache_clear()
+    y_ = var("advised")
+    monkeypatch.setitem(n.ADVICE, "factors", lambda p, whole: ((const(2), Fraction(1)),))
+    root = n.power(n.add(y_, ONE), HALF)
+    assert n.mul(root, root) is n.add(y_, ONE)
+    monkeypatch.setitem(n.ADVICE, "order", lambda binders, factors: binders[:-1])
+    with pytest.raises(KernelError):
+        n.nsum(i, var("advised", i))
+    n._factors.cache_clear()
+
+
+def test_a_free_index_with_a_bound_name_is_not_captured() -> None:
+    hostile = atom("i", "#1", D)
+    with pytest.raises(KernelError):
+        n.nsum(i, var("captured", hostile, i))
+
+
+def test_a_theorem_is_not_forged() -> None:
+    from dataclasses import replace
+
+    t = r.square(x)
+    with pytest.raises(KernelError):
+        replace(t, concl=r.prop("gt", n.scale(t.poly, -1)))
+    with pytest.raises(KernelError):
+        r.Thm(frozenset(), r.prop("gt", const(-1)), "square", (), ())
