@@ -22,7 +22,7 @@ from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel import rules as r
 from gendsl.prove.kernel.term import ONE, Atom, Poly, atom, const, of_atom, poly
 from gendsl.prove.props import Comparison, IllPosed
-from gendsl.prove.reading import declared, signed
+from gendsl.prove.reading import declared, signed, visible
 from gendsl.prove.show import Printer
 from gendsl.prove.terms import At, Reader, indices, leaf_name, size
 from gendsl.shape.dim import Dim
@@ -126,6 +126,7 @@ def bounds(case: Case, body: c.Bounds) -> Outcome:
         )
     if body.likelihood.dist != "normal" or {body.prior.dist, body.posterior.dist} != {"normal"}:
         return Outcome("unknown", goal="only normal models are derived")
+    _generative(body)
     law = laws.has_law(case, body.latent, body.posterior)
     if law.verdict != "proved":
         return Outcome(law.verdict, witness=law.witness, goal=f"law of the latent: {law.goal}")
@@ -141,6 +142,23 @@ def bounds(case: Case, body: c.Bounds) -> Outcome:
             goal = f"the value minus the derived bound is {Printer().poly(gap)}"
             return Outcome("unknown", goal=goal[:400])
     return Outcome("proved", laws=(*law.laws, GIBBS))
+
+
+def _generative(body: c.Bounds) -> None:
+    """Prior times likelihood is a density of the data only if the prior sees neither the data nor
+    the latent, and the likelihood sees the data through the latent alone."""
+    known = {x for x in reachable([body.target]) if isinstance(x.op, Input)}
+    known |= {*laws.draws_below(body.latent), body.target}
+    for name, law, through in (
+        ("prior", body.prior, frozenset[Node]()),
+        ("likelihood", body.likelihood, frozenset({body.latent})),
+    ):
+        seen = {*visible(law.arguments.values(), through)} - through
+        if seen & known or (name == "prior" and body.latent in seen):
+            raise IllPosed(
+                f"the {name} depends on what is modelled: the data may enter the likelihood "
+                "through the latent only, and the prior not at all"
+            )
 
 
 def _elbo_gap(case: Case, body: c.Bounds, given: tuple[Comparison, ...]) -> tuple[Poly, Reader]:
