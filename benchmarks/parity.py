@@ -47,9 +47,9 @@ class Outcome:
     parting: Parting | None = None
 
 
-def double(name: str, seed: int, steps: int = COMPARED) -> float:
+def double(name: str, seed: int, steps: int = COMPARED, batch: int | None = None) -> float:
     """The largest relative difference of any loss or term in the first steps, in float64."""
-    _, curves = train_both(Setup(name, seed, "float64"), steps, COMPARED, alone=False)
+    _, curves = train_both(Setup(name, seed, "float64", batch), steps, COMPARED, alone=False)
     return max(curves.worst.values())
 
 

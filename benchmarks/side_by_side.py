@@ -8,7 +8,7 @@ and nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -52,7 +52,9 @@ Array = np.ndarray
 class Setup:
     """A program with its data, compiled for training, and its peer."""
 
-    def __init__(self, name: str, seed: int, dtype: str = "float32") -> None:
+    def __init__(
+        self, name: str, seed: int, dtype: str = "float32", batch: int | None = None
+    ) -> None:
         self.dtype = dtype
         torch.set_default_dtype(getattr(torch, dtype))
         sink = Sink()
@@ -61,6 +63,8 @@ class Setup:
         graph, interface = self.analysis.graph, self.analysis.interface
         assert graph is not None and interface is not None and interface.recipe is not None
         self.seed, self.recipe, self.graph = seed, interface.recipe, graph
+        if batch is not None:
+            self.recipe = replace(self.recipe, batch=batch)
         self.objective = self.recipe.steps_lines[0].objective
         source = default_source(interface.data)
         assert source is not None
