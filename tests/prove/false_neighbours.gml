@@ -1,7 +1,7 @@
 # One thing wrong in each: a sign, a factor, a hypothesis, a mean for a sum, a std for a variance.
 import codebook: nearest, squared_distance
-import diffusion: alpha_bar_of, chain_step, ddim_step, ddim_update, euler_gap, field_step,
-    gaussian_flow, geometric, mixed_with_noise, noised, pf_ode_euler, posterior_mean,
+import diffusion: alpha_bar_of, chain_step, ddim_of_forward, ddim_step, ddim_update, euler_gap,
+    field_step, gaussian_flow, geometric, mixed_with_noise, noised, pf_ode_euler, posterior_mean,
     posterior_variance, predict_x0, q_sample, score, three_steps, two_points
 import gan: lsgan_discriminator, lsgan_generator
 import gaussian: coordinate_kl, exp_gap, kl_between, kl_to_standard, normal_nll, reparameterize,
@@ -22,6 +22,15 @@ fn moments(mu: [..b, Z], logvar: [..b, Z], eps: [..b, Z]) -> [..b, Z]:
 kernel wrong_noise(m: real, s: real) -> real:
     eps: real ~ normal(mean = 0, var = 1)
     return m + s * eps
+
+kernel reversed(a_t: real, a_s: real, v: real, x0: [..s]) -> [..s]:
+    return ddim_of_forward(a_t, a_s, v, x0)
+
+claims reversed(a_t, a_s, v, x0):
+    marginal_of_start: given a_t > 0 and a_t < 1 and a_s > 0 and v >= 0 and v <= 1 - a_s:
+        reversed(a_t, a_s, v, x0) has law normal(mean = sqrt(a_s) * x0, var = 1 - a_t)
+    marginal_std:      given a_t > 0 and a_t < 1 and a_s > 0 and v >= 0 and v <= 1 - a_s:
+        reversed(a_t, a_s, v, x0) has law normal(mean = sqrt(a_s) * x0, var = sqrt(1 - a_s))
 
 fn masks(m: [..s], other: [..s], x: [..s]) -> [..s]:
     return m * x + other
