@@ -166,6 +166,8 @@ def _joined(left: tuple[Dim, Index], right: tuple[Dim, Index]) -> tuple[Dim, Ind
             same = base == other and size == ldim and extent == rdim and stride == low * extent
             if same or (top and base == other and extent == rdim and stride == low * extent):
                 return ldim * rdim, _part(base, low, ldim * rdim, top)
+        case _:
+            pass
     return None
 
 

@@ -81,6 +81,8 @@ def _lower(build: Builder, node: Node, operands: list[Node], sizes: Sizes) -> No
             return _sum(build, op, operands[0], sizes)
         case Loop() as op:
             return build.apply(lower_body(op, sizes), *operands)
+        case _:
+            pass
     expand = _EXPANSIONS.get(type(node.op))
     if expand is not None:
         return expand(build, node, operands)

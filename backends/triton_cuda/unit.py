@@ -71,10 +71,21 @@ class Unit:
     roots: dict[Node, str] = field(default_factory=dict)
     prefix: str = ""
 
+    def __post_init__(self) -> None:
+        self._computing: set[Node] = set()
+        self._copies: Sequence[Node] = ()
+        self._forced: set[Node] = set()
+        self._loading: set[Node] = set()
+        self._loads: dict[tuple[Node, ...], set[Node]] = {}
+        self._temporaries: dict[object, str] = {}
+        self._made_loops: dict[object, LoopTask] = {}
+
     # ---- storage of a task ----------------------------------------------------------------
 
     def memory(self, node: Node) -> str | None:
-        if node in self._computing or (node in self._forced and node not in self._loading):
+        if node in self._computing or node in self._copies:
+            return None
+        if node in self._forced and node not in self._loading:
             return None
         if isinstance(node.op, Input) and node not in self.numbers:
             return self.memories.given(node)
@@ -186,15 +197,6 @@ class Unit:
             wish = self.memories.wish(node)
             found = self._temporaries[key] = self.memories.add(wish, node.type, "temporary")
         return found
-
-    def __post_init__(self) -> None:
-        self._computing: set[Node] = set()
-        self._copies: tuple[Node, ...] = ()
-        self._forced: set[Node] = set()
-        self._loading: set[Node] = set()
-        self._loads: dict[tuple[Node, ...], set[Node]] = {}
-        self._temporaries: dict[object, str] = {}
-        self._made_loops: dict[object, LoopTask] = {}
 
     def _write(self, group: Group, number: int) -> TaskText:
         roots = [r for r in group.roots if r in self.roots]

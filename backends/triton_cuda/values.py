@@ -132,9 +132,9 @@ class Values:
                 picked = self.as_index(self.value(index, at[:rank]))
                 return self.value(table, (*at[:batch], picked, *at[rank:]))
             case OneHot():
-                index = self.value(node.inputs[0], at[:-1])
+                chosen = self.value(node.inputs[0], at[:-1])
                 place = self.index_value(at[-1])
-                return self._let(node, "tl.where({0} == {1}, 1.0, 0.0)", [index, place])
+                return self._let(node, "tl.where({0} == {1}, 1.0, 0.0)", [chosen, place])
             case Iota():
                 return self.index_value(at[0])
             case Draw():
