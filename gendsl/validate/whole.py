@@ -8,6 +8,7 @@ identity. Always: `nonnegative` and `less` answer True only where it holds for a
 from __future__ import annotations
 
 import itertools
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -244,7 +245,8 @@ def positive(p: Whole) -> bool:
     return nonnegative(p - 1)
 
 
-_known: dict[tuple[Whole, int], bool] = {}
+# True, or how deep a search that found nothing went.
+_known: dict[Whole, int | bool] = {}
 _facts: list[Whole] = []
 # Caches elsewhere of what was decided with the facts.
 decided: list[dict[Any, Any]] = [_known]
@@ -253,6 +255,7 @@ decided: list[dict[Any, Any]] = [_known]
 def assume(facts: Iterable[Whole]) -> None:
     """From now on, these polynomials in sizes are taken not to be negative (and no others)."""
     _facts[:] = dict.fromkeys(f for f in facts if not _by_sizes(f))
+    _good.clear()
     for cache in decided:
         cache.clear()
 
@@ -263,11 +266,73 @@ def nonnegative(p: Whole) -> bool:
 
 
 def _nonnegative(p: Whole, depth: int) -> bool:
-    key = (p, depth)
-    found = _known.get(key)
-    if found is None:
-        found = _known[key] = _evident(p, depth)
-    return found
+    found = _known.get(p)
+    if found is True or (found is not None and found >= depth):
+        return found is True
+    made = not _refuted(p) and _evident(p, depth)
+    _known[p] = True if made else _DEPTH if _refuted(p) else depth
+    return made
+
+
+def _refuted(p: Whole) -> bool:
+    """Whether p is negative at a sample of sizes and variables: a search would be in vain."""
+    for k in range(_SAMPLES):
+        x = _sampled(p, k)
+        if x is not None and x < 0 and _usable(k):
+            return True
+    return False
+
+
+_SAMPLES = 4
+_samples: dict[tuple[Unit, int], int | None] = {}
+_good: dict[int, bool] = {}
+
+
+def _usable(k: int) -> bool:
+    """Whether sample k satisfies the facts."""
+    if k not in _good:
+        found = [_sampled(f, k) for f in _facts]
+        _good[k] = all(x is not None and x >= 0 for x in found)
+    return _good[k]
+
+
+def _sampled(p: Whole, k: int) -> int | None:
+    """The value of p in sample k; None where a variable has no value there."""
+    total = 0
+    for m, c in p.terms.items():
+        for a, e in m:
+            x = _sampled_unit(a, k)
+            if x is None:
+                return None
+            c *= x**e
+        total += c
+    return total
+
+
+def _sampled_unit(a: Unit, k: int) -> int | None:
+    key = (a, k)
+    if key not in _samples:
+        _samples[key] = _draw(a, k)
+    return _samples[key]
+
+
+def _draw(a: Unit, k: int) -> int | None:
+    match a.kind:
+        case "size":
+            return 1 + zlib.crc32(f"{a.args[0]}:{k}".encode()) % 7
+        case "var" | "get":
+            bound = _sampled(a.args[-1], k)
+            if bound is None or bound < 1:
+                return None
+            return (0, bound - 1, a.serial * 7919 % bound, a.serial * 104729 % bound)[k]
+        case "div" | "trunc":
+            above, below = (_sampled(x, k) for x in a.args)
+            if above is None or below is None or below < 1:
+                return None
+            quotient = abs(above) // below
+            return above // below if a.kind == "div" or above >= 0 else -quotient
+        case _:
+            return None
 
 
 def _evident(p: Whole, depth: int) -> bool:

@@ -1,0 +1,114 @@
+"""Which emitted kernels are proved equal to the graph: `python -m benchmarks.kernels`.
+
+Runs translation validation (`gendsl check --kernels`) on the training step of every shipped
+program, each in a process of its own, and writes `benchmarks/tables/kernels.md`. Needs no GPU, and
+neither torch nor triton. `--programs a,b` takes some; `--out FILE` writes elsewhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+TABLE = Path("benchmarks/tables/kernels.md")
+HEAD = """# Emitted kernels that are proved equal to their graph nodes
+
+Written by `python -m benchmarks.kernels`. A kernel is one Triton task function of the training step
+(`gendsl run PROGRAM --emit triton`); it counts as proved when every store equals its node for all
+sizes and all blocks (over the reals), all addresses are in bounds, every element is written exactly
+once and no task of a launch reads what another one writes. The torch source of the CPU target is
+checked statement by statement, for the sizes that it fixes. Trusted: `README.md` says what.
+
+| program | Triton kernels | proved | seconds | torch statements | proved |
+|---|---|---|---|---|---|
+"""
+
+
+def one(program: str) -> dict[str, Any]:
+    """The verdicts on one program as data."""
+    from gendsl.run.validate import validations
+
+    started = time.perf_counter()
+    torch, triton = (part.data() for part in validations(program))
+    return {"torch": torch, "triton": triton, "seconds": time.perf_counter() - started}
+
+
+def measure(program: Path) -> dict[str, Any] | str:
+    """`one` in another process; the last line of its error if there is one."""
+    command = [sys.executable, "-m", "benchmarks.kernels", "--one", str(program)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return (done.stderr.strip().splitlines() or ["no output"])[-1]
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def row(name: str, found: dict[str, Any] | str) -> tuple[str, int, int]:
+    """The table's line, and how many kernels there are and are proved."""
+    if isinstance(found, str):
+        return f"| {name} | {found.replace('|', '/')[:80]} | | | | |", 0, 0
+    kernels = found["triton"]["kernels"]
+    proved = sum(k["status"] == "proved" for k in kernels)
+    checks = [f for k in found["torch"]["kernels"] for f in k["findings"]]
+    good = sum(f["status"] == "proved" for f in checks)
+    cells = (name, len(kernels), proved, f"{found['seconds']:.0f}", len(checks), good)
+    return "| " + " | ".join(map(str, cells)) + " |", len(kernels), proved
+
+
+def unproved(name: str, found: dict[str, Any] | str) -> list[str]:
+    """One line for each kernel and statement that is not proved, with the first reason."""
+    if isinstance(found, str):
+        return []
+    rows = []
+    for target in ("triton", "torch"):
+        for kernel in found[target]["kernels"]:
+            rest = [f for f in kernel["findings"] if f["status"] != "proved"]
+            if rest:
+                reason = rest[0]["reason"].replace("\n", " ")[:110]
+                rows.append(f"- {name}, {target}, `{kernel['name']}`: {reason}")
+    return rows
+
+
+def write(programs: Sequence[Path], out: Path) -> None:
+    """Measure and write, program by program, so that the rows so far are on disk."""
+    lines: list[str] = []
+    notes: list[str] = []
+    total = proved = 0
+    for program in programs:
+        found = measure(program)
+        line, kernels, good = row(program.stem, found)
+        total, proved = total + kernels, proved + good
+        lines.append(line)
+        notes += unproved(program.stem, found)
+        print(line, flush=True)
+        share = f"{100 * proved / total:.1f} %" if total else "none"
+        summary = f"\n{proved} of {total} kernels proved: {share}.\n"
+        rest = "\n## Not proved, with the first reason\n\n" + "\n".join(notes) + "\n"
+        text = HEAD + "\n".join(lines) + "\n" + summary + (rest if notes else "")
+        out.write_text(text, encoding="utf-8")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--programs", help="names, joined by commas")
+    parser.add_argument("--out", type=Path, default=TABLE)
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.one:
+        print(json.dumps(one(args.one)))
+        return 0
+    paths = sorted(Path("programs").glob("*.gml"))
+    if args.programs:
+        paths = [Path(f"programs/{name}.gml") for name in args.programs.split(",")]
+    write(paths, args.out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
