@@ -15,6 +15,7 @@ from gendsl.core import claim as c
 from gendsl.ir.evaluate import input_key
 from gendsl.ir.graph import Node, reachable
 from gendsl.lazy import np
+from gendsl.ops import arithmetic as ar
 from gendsl.ops.leaf import Draw
 from gendsl.prove import moments
 from gendsl.prove.case import Case, Outcome
@@ -27,7 +28,7 @@ from gendsl.prove.kernel.term import ONE, Poly
 from gendsl.prove.props import Comparison, IllPosed
 from gendsl.prove.reading import SHAPED, Setting, declared, frontier, signed, visible
 from gendsl.prove.refute import show, worlds
-from gendsl.prove.signs import Signs
+from gendsl.prove.signs import Signs, number
 from gendsl.prove.terms import At, Reader, indices, leaf_name
 from gendsl.prove.witness import NoWorld, World
 
@@ -180,7 +181,7 @@ def node_facts(nodes: Sequence[Node], setting: Setting, reader: Reader) -> list[
     for x in nodes:
         if setting.expired():
             break
-        deep, at = setting.reader(), indices(x.type.shape)
+        deep, at = setting.reader(_clamped(x)), indices(x.type.shape)
         facts = declared([x], setting)
         cone, allowed = Cone(facts, setting.expired, effort=0), {f.concl for f in facts}
         v, signs = reader.real(x, at), Signs(deep, cone)
@@ -193,6 +194,13 @@ def node_facts(nodes: Sequence[Node], setting: Setting, reader: Reader) -> list[
             if t is not None and done is not None:
                 found.append(prop(t.concl.rel, p, at))
     return found
+
+
+def _clamped(x: Node) -> frozenset[Node]:
+    """What a minimum or maximum below a node bounds: its sign does not matter there."""
+    bounded = [y for y in reachable([x]) if isinstance(y.op, ar.Minimum | ar.Maximum)]
+    operands = {z for y in bounded for z in y.inputs if z.inputs and number(z) is None}
+    return frozenset(operands - set(bounded))
 
 
 def zero(

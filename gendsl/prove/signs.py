@@ -19,7 +19,7 @@ from gendsl.ops import select as se
 from gendsl.ops.broadcast import Broadcast
 from gendsl.ops.leaf import Const
 from gendsl.ops.reduce import CumProd
-from gendsl.prove.cone import Cone
+from gendsl.prove.cone import Cone, relu_zero
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel import rules as r
 from gendsl.prove.kernel.rules import Thm
@@ -85,6 +85,8 @@ class Signs:
                 return r.times(t, r.raise_to(u, -1))
             case ar.Maximum():
                 return self._maximum(args, at)
+            case ar.Minimum():
+                return self._minimum(args, at)
             case ar.StopGrad():
                 return self.above(args[0], at)
             case br.Broadcast() | mv.Transpose() | mv.Reshape() | mv.Slice() | se.Gather():
@@ -147,6 +149,23 @@ class Signs:
         t = self.above(args[0], at)
         u = None if t is None else self.above(args[1], at)
         return None if t is None or u is None else join(t, u)
+
+    def _minimum(self, args: tuple[Node, ...], at: At) -> Thm | None:
+        """min(p, q) = p - relu(p - q) > 0 where p > 0 and q > 0, by cases."""
+        t, u = (self.above(x, at) for x in args)
+        if t is None or u is None:
+            return None
+        rel = "gt" if {t.concl.rel, u.concl.rel} == {"gt"} else "ge"
+        t, u = (x if x.concl.rel == rel else r.weaken(x, rel) for x in (t, u))
+        gap, minus = n.sub(t.poly, u.poly), n.scale(ONE, -1)
+        whole = n.sub(t.poly, n.relu(gap))
+        high = r.relu_at(r.assume(r.prop("ge", gap)))  # relu(p - q) - (p - q) = 0
+        low = relu_zero(gap, r.assume(r.prop("ge", n.scale(gap, -1))))  # relu(p - q) = 0
+        return r.cases(
+            gap,
+            r.linear(rel, whole, [(ONE, u), (minus, high)]),
+            r.linear(rel, whole, [(ONE, t), (minus, low)]),
+        )
 
     def _maximum(self, args: tuple[Node, ...], at: At) -> Thm | None:
         """max(a, b) = b + relu(a - b) is at least a, and at least b."""
