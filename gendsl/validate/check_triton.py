@@ -182,11 +182,10 @@ class Checker:
         variables = [*dict.fromkeys((*store.around, *lanes))]
         value = store.value if isinstance(store.value, Value) else v.real(store.value)
         conditions = v.conjuncts(store.mask)
-        now, (offset, made, *rest), _ = settled(variables, [store.offset, value, *conditions])
+        now, (offset, made), left = settled(variables, [store.offset, value], conditions)
         assert isinstance(offset, Whole) and isinstance(made, Value)
-        left = [c for c in rest if c is not v.TRUE]
         if left:
-            return f"unknown: the store's mask leaves {v.show(left[0])}"  # type: ignore[arg-type]
+            return f"unknown: the store's mask leaves {v.show(left[0])}"
         shape = self.sizes.shape(node)
         numel = w.product(shape)
         problem = covers(now, offset, numel)
@@ -247,25 +246,27 @@ def _same_place(load: Access, store: Access) -> bool:
         return True
     lanes = [lane for lane in store.lanes if lane is not None]
     variables = [*dict.fromkeys((*store.around, *lanes))]
-    things: list[merge.Thing] = [load.offset, store.offset, *v.conjuncts(store.mask)]
-    _, (a, b, *_), _ = settled(variables, things)
+    _, (a, b), _ = settled(variables, [load.offset, store.offset], v.conjuncts(store.mask))
     return a is b
 
 
 def settled(
-    variables: Sequence[Unit], things: Sequence[merge.Thing]
-) -> tuple[list[Unit], list[merge.Thing], w.Renaming]:
-    """`merge.settle` where conditions among the things may be assumed: bounds of variables."""
+    variables: Sequence[Unit], things: Sequence[merge.Thing], conditions: Sequence[Value] = ()
+) -> tuple[list[Unit], list[merge.Thing], list[Value]]:
+    """`merge.settle` where these conditions hold: variables, things, and what is left of the
+    conditions."""
 
     def guard(now: Sequence[Unit], out: Sequence[merge.Thing]) -> tuple[Unit, Whole] | None:
-        assumed = [x for x in out if isinstance(x, Value) and x.kind == "ge0"]
+        assumed = [x for x in out[len(things) :] if isinstance(x, Value)]
         for i in now:
             for bound in merge.guards(i, assumed):
                 if w.nonnegative(i.args[1] - bound) and w.positive(bound):
                     return i, bound
         return None
 
-    return merge.settle(variables, things, guard)
+    now, out, _ = merge.settle(variables, [*things, *conditions], guard)
+    left = [c for c in out[len(things) :] if isinstance(c, Value) and c is not v.TRUE]
+    return now, out[: len(things)], left
 
 
 def covers(variables: Sequence[Unit], offset: Whole, count: Whole) -> str | None:
@@ -299,9 +300,8 @@ def within(load: Access, count: Whole) -> bool:
         w.variables(load.offset) | {u for u in load.mask.units if u.kind == "var"},
         key=lambda u: u.serial,
     )
-    _, (offset, *conditions), _ = settled(variables, [load.offset, *v.conjuncts(load.mask)])
+    _, (offset,), rest = settled(variables, [load.offset], v.conjuncts(load.mask))
     assert isinstance(offset, Whole)
-    rest = [c for c in conditions if isinstance(c, Value) and c is not v.TRUE]
     offset = assuming(offset, rest)
     return w.nonnegative(offset) and w.less(offset, count)
 
