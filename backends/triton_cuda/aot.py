@@ -1,39 +1,35 @@
 """Ahead-of-time compilation for sm_90, and what the assembly says: no GPU and no driver are needed.
 
 In: a loaded kernel with the types of its pointers and its constants. Out: `Facts`: registers,
-spills, stack, shared memory, tensor-core instructions, loads and stores by width. Always: the
+stack and its use, shared memory, tensor-core instructions, loads and stores by width. Always: the
 compiler and the disassembler are those that Triton brings along.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from math import prod
 from pathlib import Path
 from typing import Any
 
 from backends.triton_cuda.launch import KernelPlan, Launch, Memory
-from gendsl.ir.graph import Node
-from gendsl.ops.contract import Contract
-from gendsl.ops.conv import Conv2d, Conv2dWeightGrad, ConvTranspose2d
 from gendsl.shape.tensor_type import Bool, Fin, Real
 
 CAPABILITY = 90
-_ARCHITECTURE = "sm_90a"
 
 
 @dataclass(frozen=True)
 class Facts:
-    """One compiled kernel. Bytes are per thread except `shared`, which is per block; loads are of
-    global memory, `wide` those of 16 bytes at once; `tensor` counts HGMMA and HMMA instructions."""
+    """One compiled kernel. `stack` is in bytes per thread, `shared` in bytes per block; `local`
+    counts instructions that move data from and to the stack; loads are of global memory, `wide`
+    those of 16 bytes at once; `tensor` counts HGMMA and HMMA instructions."""
 
     registers: int
-    spills: int
     stack: int
     local: int
     shared: int
@@ -67,25 +63,23 @@ def compile_kernel(
 
 
 def facts(compiled: Any) -> Facts:
-    """What the assembler reports, and what the disassembly shows."""
+    """What stands in the machine code."""
     with tempfile.TemporaryDirectory() as place:
-        ptx, cubin = Path(place) / "kernel.ptx", Path(place) / "kernel.cubin"
-        ptx.write_text(compiled.asm["ptx"])
+        cubin = Path(place) / "kernel.cubin"
         cubin.write_bytes(compiled.asm["cubin"])
-        # what ptxas reports for the text that was assembled, with the same options as Triton's
-        report = _run("ptxas", "-v", f"--gpu-name={_ARCHITECTURE}", str(ptx), "-o", "/dev/null")
+        usage = _run("cuobjdump", "-res-usage", str(cubin))
         sass = _run("cuobjdump", "-sass", str(cubin))
-    return read(report, sass, compiled.metadata.shared)
+    return read(usage, sass, compiled.metadata.shared)
 
 
-def read(report: str, sass: str, shared: int) -> Facts:
-    """The facts in ptxas' report and cuobjdump's listing."""
+def read(usage: str, sass: str, shared: int) -> Facts:
+    """The facts in cuobjdump's listings of resources and of instructions. What spills goes to
+    local memory, on the stack; so does an array that is indexed at run time."""
     lines = [line for line in sass.splitlines() if re.match(r"\s+/\*[0-9a-f]{4,}\*/", line)]
     loads = [line for line in lines if re.search(r"\bLD(?:G|GSTS)\b", line)]
     return Facts(
-        registers=_number(r"Used (\d+) registers", report),
-        spills=_number(r"(\d+) bytes spill stores", report),
-        stack=_number(r"(\d+) bytes stack frame", report),
+        registers=_number(r"\bREG:(\d+)", usage),
+        stack=_number(r"\bSTACK:(\d+)", usage),
         local=sum(bool(re.search(r"\b(?:LDL|STL)\b", line)) for line in lines),
         shared=shared,
         tensor=sum(bool(re.search(r"\bHG?MMA\b", line)) for line in lines),
@@ -98,13 +92,13 @@ def read(report: str, sass: str, shared: int) -> Facts:
 def _number(pattern: str, text: str) -> int:
     found = re.search(pattern, text)
     if found is None:
-        raise ValueError(f"no {pattern!r} in what ptxas reports:\n{text}")
+        raise ValueError(f"no {pattern!r} in what cuobjdump lists:\n{text}")
     return int(found[1])
 
 
 @cache
 def _tools() -> Path:
-    """The folder of ptxas and cuobjdump in the installed Triton."""
+    """The folder of cuobjdump in the installed Triton."""
     import triton
 
     return Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
@@ -117,14 +111,11 @@ def _run(tool: str, *words: str) -> str:
 
 # ---- plans ---------------------------------------------------------------------------------
 
-# Products of at least so many rows, columns and terms are worth tensor cores.
-_LEAST = 16
-
 
 @dataclass(frozen=True)
 class Surveyed:
-    """A launch of a plan, compiled. `product`: it holds a product that tensor cores should do;
-    `rows`: it reads a matrix whose rows are multiples of 16 bytes."""
+    """A launch of a plan, compiled. `product`: one of its tasks is written with `tl.dot`; `rows`:
+    it reads a tensor of at least two axes whose rows are multiples of 16 bytes."""
 
     launch: Launch
     facts: Facts
@@ -132,9 +123,10 @@ class Surveyed:
     rows: bool
 
 
-def survey(plan: KernelPlan, kernels: Mapping[str, Any]) -> Iterator[Surveyed]:
+def survey(plan: KernelPlan, text: str, kernels: Mapping[str, Any]) -> Iterator[Surveyed]:
     """Every distinct kernel of a plan, compiled with the constants of its launch."""
     seen = set()
+    functions = {f.name: f for f in ast.parse(text).body if isinstance(f, ast.FunctionDef)}
     for launch in plan.kernels:
         key = (launch.kernel, tuple(launch.constants.items()), launch.warps, launch.stages)
         if key not in seen:
@@ -144,7 +136,7 @@ def survey(plan: KernelPlan, kernels: Mapping[str, Any]) -> Iterator[Surveyed]:
             types = dict(zip(kernel.arg_names, map(_pointer, memories), strict=False))
             made = compile_kernel(kernel, types, launch.constants, launch.warps, launch.stages)
             yield Surveyed(
-                launch, facts(made), has_product(launch, plan.sizes), has_rows(launch, plan)
+                launch, facts(made), calls(functions, launch.kernel, "dot"), has_rows(launch, plan)
             )
 
 
@@ -158,32 +150,18 @@ def _pointer(memory: Memory) -> str:
             return "*fp32"
 
 
-def has_product(launch: Launch, sizes: Mapping[str, int]) -> bool:
-    """Whether a task computes a product with M, N and K of at least 16 each."""
-    extents = (_extents(node, sizes) for task in launch.tasks for node in task.nodes)
-    return any(found is not None and min(found) >= _LEAST for found in extents)
-
-
-def _extents(node: Node, sizes: Mapping[str, int]) -> tuple[int, int, int] | None:
-    """Rows, columns and terms of a contraction or convolution; None for other nodes."""
-    shapes = [tuple(d.size(sizes) for d in source.type.shape) for source in node.inputs]
-    out = tuple(d.size(sizes) for d in node.type.shape)
-    match node.op:
-        case Contract(left=left, right=right, out=labels):
-            extent = dict(zip((*left, *right), (*shapes[0], *shapes[1]), strict=True))
-            shared = set(left) & set(right)
-            rows = prod(extent[x] for x in left if x in labels and x not in shared)
-            columns = prod(extent[x] for x in right if x in labels and x not in shared)
-            terms = prod(extent[x] for x in shared if x not in labels)
-            return rows, columns, terms
-        case Conv2d():
-            return out[0] * out[2] * out[3], out[1], prod(shapes[1][1:])
-        case ConvTranspose2d():
-            return out[0] * out[2] * out[3], out[1], shapes[1][0] * prod(shapes[1][2:])
-        case Conv2dWeightGrad():
-            return out[0], prod(out[1:]), prod(shapes[1]) // shapes[1][1]
-        case _:
-            return None
+def calls(functions: Mapping[str, ast.FunctionDef], name: str, wanted: str) -> bool:
+    """Whether the function, or one that it calls, calls `tl.WANTED`."""
+    for node in ast.walk(functions[name]):
+        match node:
+            case ast.Call(func=ast.Attribute(attr=attribute)) if attribute == wanted:
+                return True
+            case ast.Call(func=ast.Name(id=other)) if other in functions:
+                if calls(functions, other, wanted):
+                    return True
+            case _:
+                pass
+    return False
 
 
 def has_rows(launch: Launch, plan: KernelPlan) -> bool:

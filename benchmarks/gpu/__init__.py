@@ -1,0 +1,1 @@
+"""The parts of `python -m benchmarks.cuda`: ceilings of the device, contenders, the table."""
