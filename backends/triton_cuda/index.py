@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gendsl.shape.dim import ONE, ZERO, Dim
 
@@ -182,7 +183,7 @@ def unravel(flat: Index, dims: Sequence[Dim]) -> tuple[Index, ...]:
     own = (tuple(flat.dims), flat.parts) if isinstance(flat, Flat) else None
     if isinstance(flat, Num) and flat.value == ZERO:
         return tuple(Num(ZERO) for _ in dims)
-    groups = None if own is None else _matched(own[0], dims)
+    groups = None if own is None else _matched(own[0], tuple(dims))
     if own is not None and groups is not None and len(groups) > 1:
         found: list[Index] = []
         for ours, theirs in groups:
@@ -202,7 +203,10 @@ def unravel(flat: Index, dims: Sequence[Dim]) -> tuple[Index, ...]:
     return tuple(made)
 
 
-def _matched(left: Sequence[Dim], right: Sequence[Dim]) -> list[tuple[list[int], list[int]]] | None:
+@lru_cache(maxsize=4096)
+def _matched(
+    left: tuple[Dim, ...], right: tuple[Dim, ...]
+) -> list[tuple[list[int], list[int]]] | None:
     """The finest split of two shapes into consecutive groups of equal products, from the right;
     None where the groups do not end together."""
     groups: list[tuple[list[int], list[int]]] = []
@@ -251,6 +255,7 @@ def _whole(dim: Dim) -> bool:
 # ---- text --------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=4096)
 def size_text(dim: Dim, atom: bool = False) -> str:
     """A size in the names of sizes, as integer arithmetic; `atom`: bracketed where needed."""
     if not dim.terms:

@@ -50,6 +50,7 @@ class Cut:
     anchors: dict[Node, Node] = field(default_factory=dict)
     extra: dict[Node, list[Node]] = field(default_factory=dict)
     claimed: set[Node] = field(default_factory=set)
+    leaves: dict[Node, bool] = field(default_factory=dict)
 
     @cached_property
     def nodes(self) -> list[Node]:
@@ -75,6 +76,12 @@ class Cut:
 
     def leaf(self, node: Node) -> bool:
         """Whether a node costs nothing to have."""
+        known = self.leaves.get(node)
+        if known is None:
+            known = self.leaves[node] = self._leaf(node)
+        return known
+
+    def _leaf(self, node: Node) -> bool:
         fixed = isinstance(node.op, (Input, Placeholder, Const, Truth, IndexOp))
         return fixed or node in self.host or self.given(node)
 

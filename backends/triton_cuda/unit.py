@@ -74,6 +74,8 @@ class Unit:
     def __post_init__(self) -> None:
         self._computing: set[Node] = set()
         self._copies: Sequence[Node] = ()
+        self._answers: dict[Node, str | None] = {}
+        self._written: dict[object, tuple[dict[Node, str | None], TaskText]] = {}
         self._forced: set[Node] = set()
         self._loading: set[Node] = set()
         self._loads: dict[tuple[Node, ...], set[Node]] = {}
@@ -83,6 +85,10 @@ class Unit:
     # ---- storage of a task ----------------------------------------------------------------
 
     def memory(self, node: Node) -> str | None:
+        found = self._answers[node] = self._memory(node)
+        return found
+
+    def _memory(self, node: Node) -> str | None:
         if node in self._computing or node in self._copies:
             return None
         if node in self._forced and node not in self._loading:
@@ -201,10 +207,14 @@ class Unit:
     def _write(self, group: Group, number: int) -> TaskText:
         roots = [r for r in group.roots if r in self.roots]
         self._computing, self._loading = set(roots), self._loads.get(tuple(roots), set())
-        wish = self.roots[roots[0]]
-        name = f"{self.prefix}{wish}_task"
         results = {root: self.roots[root] for root in roots}
-        text = write(name, roots, group.anchor, self, self.memories.sizes, results)
+        key = (tuple(results.items()), group.anchor)
+        answers, text = self._written.get(key, ({}, None))
+        if text is None or any(self._memory(n) != m for n, m in answers.items()):
+            self._answers = {}
+            name = f"{self.prefix}{self.roots[roots[0]]}_task"
+            text = write(name, roots, group.anchor, self, self.memories.sizes, results)
+            self._written[key] = self._answers, text
         self._computing, self._loading = set(), set()
         return text
 
