@@ -134,8 +134,47 @@ def total(variables: Sequence[Unit], body: Value) -> Value:
 def where(condition: Value, yes: Value, no: Value) -> Value:
     if condition.kind == "truth":
         return yes if condition.args[0] else no
-    yes = under(condition, yes)
+    yes = given(under(condition, yes), frozenset(conjuncts(condition)), True)
+    if condition.kind != "and":
+        no = given(no, frozenset((condition,)), False)
     return yes if yes is no else value("where", condition, yes, no)
+
+
+_given: dict[tuple[Value, frozenset[Value], bool], Value] = {}
+w.decided.append(_given)
+
+
+def given(x: Value, known: frozenset[Value], holds: bool) -> Value:
+    """x where all of these conditions hold (or the one of them does not): choices are made."""
+    if x.kind not in ("op", "where", "sum", "max", "min"):
+        return x
+    key = (x, known, holds)
+    found = _given.get(key)
+    if found is None:
+        found = _given[key] = _chosen(x, known, holds)
+    return found
+
+
+def _chosen(x: Value, known: frozenset[Value], holds: bool) -> Value:
+    match x.kind:
+        case "op":
+            parts = tuple(given(a, known, holds) for a in x.args[1])
+            return x if parts == x.args[1] else op(x.args[0], *parts)
+        case "where":
+            left = [c for c in conjuncts(x.args[0]) if c not in known]
+            yes, no = (given(a, known, holds) for a in x.args[1:])
+            if holds and not left:
+                return yes
+            if not holds and any(c in known for c in conjuncts(x.args[0])):
+                return no
+            condition = TRUE
+            for c in left if holds else conjuncts(x.args[0]):
+                condition = both(condition, c)
+            same_ = (condition, yes, no) == x.args
+            return x if same_ else where(condition, yes, no)
+        case _:
+            body = given(x.args[1], known, holds)
+            return x if body is x.args[1] else value(x.kind, x.args[0], body)
 
 
 def choice(condition: Value, yes: Whole, no: Whole) -> Whole:

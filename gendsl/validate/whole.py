@@ -189,6 +189,12 @@ def floordiv(p: Whole, q: Whole) -> Whole:
     if not positive(q):
         raise Unmodelled(f"a division by {q}, which may not be positive")
     outside, rest = ZERO, ZERO
+    if len(q.terms) > 1:  # a sum divides what is multiplied by all of it
+        for a in sorted(p.atoms, key=lambda u: u.serial):
+            slope, other = affine_in(p, a)
+            share = exact(slope, q) if slope is not None and slope.terms else None
+            if share is not None:
+                outside, p = outside + share * of_unit(a), other
     for m, c in p.terms.items():
         term = whole({m: c})
         quotient = exact(term, q)
