@@ -1,0 +1,75 @@
+"""Kernel launches per training step, from the plans: `python -m benchmarks.launches [PROGRAM...]`.
+
+Each row is a program (its name, or a path to a `.gml` file) at its own sizes: launches of one step,
+kernels that run once before the first step, work, bytes moved, and bytes of temporaries. No GPU and
+no Triton are needed: a plan is text. The bounds of `BOUNDS` are held by a test.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from backends.triton_cuda.emit import emit
+from backends.triton_cuda.launch import KernelPlan
+from gendsl.diagnostics.model import Sink
+from gendsl.ir.plan import quantity
+from gendsl.options import RunOptions
+from gendsl.passes.joint import joint
+from gendsl.passes.pipeline import select, transform_step
+from gendsl.run.prepare import prepare, program_of, read_program
+
+WORKLOADS = Path(__file__).parent / "workloads"
+PROGRAMS = Path(__file__).parents[1] / "programs"
+
+# The most launches that a step may take.
+BOUNDS: Mapping[str, int] = {
+    "programs/vae.gml": 8,
+    "programs/beta_vae.gml": 8,
+    "programs/vq_vae.gml": 30,
+    "programs/lsgan.gml": 18,
+    "programs/mae.gml": 45,
+    "benchmarks/workloads/mlp_vae.gml": 8,
+    "benchmarks/workloads/vq_vae.gml": 30,
+    "benchmarks/workloads/lsgan.gml": 18,
+    "benchmarks/workloads/ddpm.gml": 24,
+    "benchmarks/workloads/mae.gml": 45,
+}
+
+
+def plan_of(path: str, settings: Sequence[tuple[str, str]] = ()) -> KernelPlan:
+    """The plan of a program's training step."""
+    options = RunOptions(program=path, settings=tuple(settings))
+    source = program_of(read_program(options, Sink(), False), options)
+    job = prepare(options, source, "torch_cpu", to_run=False)
+    step = transform_step(joint(source.graph, source.recipe), select("all"))
+    return emit(step, job.sizes)[0]
+
+
+def row(path: str, settings: Sequence[tuple[str, str]] = ()) -> str:
+    """One line of the table."""
+    plan = plan_of(path, settings)
+    columns = (
+        Path(path).stem,
+        str(plan.launch_count),
+        str(len(plan.setup)),
+        quantity(plan.flops, "flop"),
+        quantity(plan.bytes, "B"),
+        quantity(plan.arena_bytes, "B"),
+    )
+    return "| " + " | ".join(columns) + " |"
+
+
+def main() -> int:
+    """Print the table."""
+    paths = sys.argv[1:] or list(BOUNDS)
+    print("| program | launches | once | work | moved | temporaries |")
+    print("|---|---|---|---|---|---|")
+    for path in paths:
+        print(row(path), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
