@@ -212,7 +212,7 @@ def test_the_kernel_stays_small() -> None:
         len((folder / f"{name}.py").read_text().splitlines())
         for name in ("rules", "normal", "term")
     )
-    assert rules + normal <= 810
+    assert rules + normal <= 804  # and 600 is the aim
     page = (Path(__file__).parents[2] / "README.md").read_text()
     said = f"{rules + normal} lines", f"{rules} are the rules and {normal} the normal form"
     assert all(text in " ".join(page.split()) for text in said)

@@ -175,16 +175,12 @@ def _infer(rule: str, *arguments: Any) -> Thm:
     data = [Fraction(x) if type(x) is int else x for x in arguments if not isinstance(x, Thm)]
     need(len(premises) < 3, "too many premises")
     table = (_fact, _from_one, _from_two)[len(premises)]
-    row = table(
-        (rule, *(t.concl.rel for t in premises), *data),
-        _fixed(premises),
-        *(t.poly for t in premises),
-    )
+    step = (rule, *(t.concl.rel for t in premises), *data)
+    row = table(step, premises, *(t.poly for t in premises))
     need(row, f"{rule} does not apply")
     rel, p, *more = row or ()
-    assumed = [h for h in more if isinstance(h, Prop)]
     kept = (*data[_RECORDED.get(rule, slice(None))], *(q for q in more if isinstance(q, Poly)))
-    hyps = [h for x in (*premises,) for h in x.hyps] + assumed
+    hyps = [h for t in premises for h in t.hyps] + [h for h in more if isinstance(h, Prop)]
     return _thm(rule, prop(rel, p), premises, kept, hyps=hyps)
 
 
@@ -192,7 +188,7 @@ def _exp_gap(u: Poly) -> Poly:
     return sub(n.exp(u), add(u, ONE))
 
 
-def _fact(step: Row, _: frozenset[Atom]) -> Row | None:
+def _fact(step: Row, _: Sequence[Thm]) -> Row | None:
     """What holds without premises."""
     match step:
         case "evident", "ge", p if n.nonnegative(p):
@@ -241,7 +237,7 @@ def _at(f: Atom, i: Atom) -> Poly:
     return substitute(body, {b: i})
 
 
-def _from_one(step: Row, fixed: frozenset[Atom], p: Poly) -> Row | None:
+def _from_one(step: Row, given: Sequence[Thm], p: Poly) -> Row | None:
     """What follows from `p rel 0`."""
     match step:
         case "relu_at", "ge":
@@ -270,7 +266,7 @@ def _from_one(step: Row, fixed: frozenset[Atom], p: Poly) -> Row | None:
         case "same_image", "eq", x, "exp" | "log" as name:
             left, right = ((n.exp if name == "exp" else n.log)(q) for q in (x, sub(x, p)))
             return "eq", sub(left, right), left, right
-        case "total", "eq" | "ge" | "gt" as rel, Atom(kind="i") as i if i not in fixed:
+        case "total", "eq" | "ge" | "gt" as rel, Atom(kind="i") as i if i not in _fixed(given):
             return rel, n.nsum(i, p)
         case "zero_root", "eq", q if p in (n.power(q, 2), _exp_gap(q)):
             return "eq", q
@@ -282,7 +278,7 @@ def _from_one(step: Row, fixed: frozenset[Atom], p: Poly) -> Row | None:
             return None
 
 
-def _from_two(step: Row, fixed: frozenset[Atom], p: Poly, q: Poly) -> Row | None:
+def _from_two(step: Row, given: Sequence[Thm], p: Poly, q: Poly) -> Row | None:
     """What follows from `p rel 0` and `q rel 0`."""
     match step:
         case "combine", "ge", "ne" if p is q:
@@ -311,7 +307,7 @@ def _from_two(step: Row, fixed: frozenset[Atom], p: Poly, q: Poly) -> Row | None
         case "root", "ge", "ge", x if q is sub(mul(p, p), mul(x, x)):  # p is y, q is y^2 - x^2
             return "ge", sub(p, x)
         case "zero_summand", "eq", "ge", Atom(kind="i") as i if p is n.nsum(i, q):
-            return ("eq", q) if i not in fixed else None
+            return ("eq", q) if i not in _fixed(given) else None
         case _:
             return None
 
