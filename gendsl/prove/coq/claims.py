@@ -22,7 +22,8 @@ CLASSES = ("equality", "inequality", "zero-iff", "monotone", "law", "gradient", 
 
 @dataclass(frozen=True)
 class ClaimResult:
-    """`state` is "accepted", "rejected" (by Coq) or "not exported"; `reason` for the last two."""
+    """`state` is "accepted", "rejected" (by Coq), "late" (Coq took too long) or "not exported";
+    `reason` for all but the first."""
 
     claim: str
     kind: str
@@ -77,7 +78,7 @@ def results(coqc: str, made: Sequence[tuple[c.Claim, Export]]) -> list[ClaimResu
             found.append(ClaimResult(e.claim, kind_of(claim), "not exported", e.reason))
             continue
         j = judged[e.theorems[-1].name]
-        state = "accepted" if j.accepted else "rejected"
+        state = "accepted" if j.accepted else "late" if j.late else "rejected"
         statement, axioms = e.theorems[-1].statement, tuple(sorted(j.axioms))
         found.append(ClaimResult(e.claim, kind_of(claim), state, j.reason, statement, axioms))
     return found
