@@ -12,7 +12,8 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,13 @@ def one(program: str) -> dict[str, Any]:
     return {"torch": torch, "triton": triton, "seconds": time.perf_counter() - started}
 
 
-def measure(program: Path) -> dict[str, Any] | str:
-    """`one` in another process; the last line of its error if there is one."""
+def measure(program: Path, limit: float) -> dict[str, Any] | str:
+    """`one` in another process; what went wrong if something did."""
     command = [sys.executable, "-m", "benchmarks.kernels", "--one", str(program)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=limit)
+    except subprocess.TimeoutExpired:
+        return f"not finished after {limit:.0f} s"
     if done.returncode:
         return (done.stderr.strip().splitlines() or ["no output"])[-1]
     found: dict[str, Any] = json.loads(done.stdout)
@@ -75,29 +79,35 @@ def unproved(name: str, found: dict[str, Any] | str) -> list[str]:
     return rows
 
 
-def write(programs: Sequence[Path], out: Path) -> None:
-    """Measure and write, program by program, so that the rows so far are on disk."""
-    lines: list[str] = []
-    notes: list[str] = []
-    total = proved = 0
-    for program in programs:
-        found = measure(program)
-        line, kernels, good = row(program.stem, found)
-        total, proved = total + kernels, proved + good
-        lines.append(line)
-        notes += unproved(program.stem, found)
-        print(line, flush=True)
-        share = f"{100 * proved / total:.1f} %" if total else "none"
-        summary = f"\n{proved} of {total} kernels proved: {share}.\n"
-        rest = "\n## Not proved, with the first reason\n\n" + "\n".join(notes) + "\n"
-        text = HEAD + "\n".join(lines) + "\n" + summary + (rest if notes else "")
-        out.write_text(text, encoding="utf-8")
+def write(programs: Sequence[Path], out: Path, jobs: int, limit: float) -> None:
+    """Measure and write; what is done so far is on disk after each program."""
+    done: dict[str, dict[str, Any] | str] = {}
+    with ThreadPoolExecutor(jobs) as pool:
+        futures = {pool.submit(measure, program, limit): program.stem for program in programs}
+        for future in as_completed(futures):
+            done[futures[future]] = future.result()
+            print(row(futures[future], future.result())[0], flush=True)
+            out.write_text(text(done), encoding="utf-8")
+
+
+def text(done: Mapping[str, dict[str, Any] | str]) -> str:
+    """The table of what is measured."""
+    rows = [row(name, done[name]) for name in sorted(done)]
+    total, proved = sum(r[1] for r in rows), sum(r[2] for r in rows)
+    share = f"{100 * proved / total:.1f} %" if total else "none"
+    lines = [*(r[0] for r in rows), "", f"{proved} of {total} kernels proved: {share}."]
+    notes = [line for name in sorted(done) for line in unproved(name, done[name])]
+    if notes:
+        lines += ["", "## Not proved, with the first reason", "", *notes]
+    return HEAD + "\n".join(lines) + "\n"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--programs", help="names, joined by commas")
     parser.add_argument("--out", type=Path, default=TABLE)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--limit", type=float, default=900.0, help="seconds for each program")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
@@ -106,7 +116,7 @@ def main() -> int:
     paths = sorted(Path("programs").glob("*.gml"))
     if args.programs:
         paths = [Path(f"programs/{name}.gml") for name in args.programs.split(",")]
-    write(paths, args.out)
+    write(paths, args.out, args.jobs, args.limit)
     return 0
 
 

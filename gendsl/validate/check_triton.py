@@ -300,9 +300,15 @@ def within(load: Access, count: Whole) -> bool:
         w.variables(load.offset) | {u for u in load.mask.units if u.kind == "var"},
         key=lambda u: u.serial,
     )
-    _, (offset,), rest = settled(variables, [load.offset], v.conjuncts(load.mask))
+    start = v.under(load.mask, load.offset)
+    _, (offset,), rest = settled(variables, [start], v.conjuncts(load.mask))
+    condition = v.TRUE
+    for c in rest:
+        condition = v.both(condition, c)
+    offset = assuming(v.under(condition, offset), v.conjuncts(condition))
+    left = sorted(w.variables(offset), key=lambda u: u.serial)
+    _, (offset,), _ = settled(left, [offset])
     assert isinstance(offset, Whole)
-    offset = assuming(offset, rest)
     return w.nonnegative(offset) and w.less(offset, count)
 
 

@@ -271,9 +271,11 @@ def under(condition: Value, x: Any) -> Any:
     """A value or integer where a condition holds: divisions of what it says is not negative, and
     choices that it makes."""
     known = conjuncts(condition)
-    gaps = [c.args[0] for c in known if c.kind == "ge0"]
     units = x.units if isinstance(x, Value) else w.units_of(x)
-    to = {u: w.floordiv(*u.args) for u in units if u.kind == "trunc" and u.args[0] in gaps}
+    to: dict[Unit, Whole] = {}
+    for u in units:
+        if u.kind == "trunc" and at_least(u.args[0], w.ZERO) in known:
+            to[u] = w.floordiv(*u.args)
     for u in units:
         if u.kind == "get" and u.args[0].kind == "choice":
             test, yes, _ = u.args[0].args
