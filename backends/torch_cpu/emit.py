@@ -244,7 +244,8 @@ def _finish(writer: Writer, context: Context, carries: bool) -> None:
         if stored:
             shared.add(base)
             if node.type.rank == 4:
-                text += ".contiguous()"  # as it is after loading a checkpoint
+                # As it is after loading a checkpoint.
+                text = f"in_order({unbracketed(text)})"
             writer.line(f'{CONTAINERS[kind]}["{key}"] = {text}', [node])
         else:
             returned.append(f'"{name}": {text}')

@@ -224,9 +224,15 @@ def gelu_slope(x: Tensor, g: Tensor | None = None) -> Tensor:
 # ---- optimizers --------------------------------------------------------------------------
 
 
+def in_order(tensor: Tensor) -> Tensor:
+    """The tensor in the order of memory that parameters have: windows of convolutions with their
+    channels last, as their gradients come, all others row by row."""
+    return channels_last(tensor) if tensor.dim() == 4 else tensor.contiguous()
+
+
 def _ready(tensors: Sequence[Tensor]) -> list[Tensor]:
     """The fused kernels read memory without looking at strides."""
-    return [t.contiguous() for t in tensors]
+    return [in_order(t) for t in tensors]
 
 
 Tensors = dict[str, Tensor]
@@ -325,8 +331,8 @@ def to_tensor(array: Any, dtype: torch.dtype, shape: Sequence[int], key: str) ->
 
 
 def to_array(tensor: Tensor) -> Any:
-    """A copy as a numpy array."""
-    return tensor.detach().numpy().copy()
+    """A copy as a numpy array, row by row."""
+    return tensor.detach().numpy().copy(order="C")
 
 
 def drawer(noise: Noise, ahead: Ahead, real: torch.dtype) -> Drawn:
@@ -355,6 +361,7 @@ def namespace(real: torch.dtype) -> dict[str, Any]:
         "num": Numbers(),
         "dense": dense,
         "channels_last": channels_last,
+        "in_order": in_order,
         "relu_slope": relu_slope,
         "relu_slope_at_0": relu_slope_at_0,
         "leaky_slope": leaky_slope,

@@ -167,7 +167,10 @@ class Step:
         self._metrics = {}
 
     def _own(self, key: str, array: Any) -> Any:
-        return self._exe.of(self._elems[key], array, self._shapes[key], key).clone()
+        from backends.torch_cpu.runtime import in_order
+
+        given = self._exe.of(self._elems[key], array, self._shapes[key], key)
+        return in_order(given.clone())
 
     def run(self, batch: Arrays, hypers: Mapping[str, float], noise: Noise) -> None:
         """One step, at number `noise.step`."""

@@ -25,16 +25,8 @@ RESERVED = frozenset(
     (
         *("p", "slot", "state", "ema", "data", "hyper", "number", "draw", "num", "REAL", "torch"),
         *("tl", "triton", "float", "int", "range", "max", "min", "not", "step", "function"),
-        *(
-            "argmin",
-            "argmax",
-            "channels_last",
-            "dense",
-            "gather",
-            "scatter_add",
-            "scatter_slice",
-            "relu_slope",
-        ),
+        *("argmin", "argmax", "channels_last", "in_order", "dense", "gather", "scatter_add"),
+        *("scatter_slice", "relu_slope"),
         *("relu_slope_at_0", "leaky_slope", "leaky_slope_at_0", "silu_slope", "gelu_slope"),
         *("conv2d_relu", "conv_transpose2d", "conv2d_weight_grad", "sgd_", "adam_", "adamw_"),
         *keyword.kwlist,

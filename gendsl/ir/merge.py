@@ -25,7 +25,7 @@ from gendsl.ops.leaf import Input
 from gendsl.ops.movement import Concat, Slice
 from gendsl.shape.dim import ZERO, Dim
 
-NARROW = 64
+NARROW = 32
 Make = Callable[[Builder, Mapping[Node, Node]], Node]
 Sizes = Mapping[str, int]
 

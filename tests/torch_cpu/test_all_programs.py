@@ -17,36 +17,60 @@ from tests.passes.test_programs import NOISE, PROGRAMS, program, sizes_of, value
 Results = dict[str, np.ndarray]
 
 
-def results(step: StepGraph, name: str, passes: str, dtype: str) -> Results:
-    """Metrics and carried values after one step."""
+class Run:
+    """A program's step, compiled and loaded."""
+
+    def __init__(self, step: StepGraph, name: str, passes: str, dtype: str) -> None:
+        sizes = sizes_of(program(name))
+        roots = [*step.metrics.values(), *step.updates.values()]
+        values = values_for(program(name), roots)
+        self.compiled = TARGET.compile_step(transform_step(step, select(passes)), sizes, dtype)
+        rng = np.random.default_rng(1)
+        self.start = {
+            key: values[key]
+            if key in values
+            else rng.random([d.size(sizes) for d in node.type.shape])
+            for key, node in step.updates.items()
+        }
+        kinds = {str(input_key(n)): n.op.kind for n in reachable(roots) if isinstance(n.op, Input)}
+        self.batch = {k.partition(":")[2]: v for k, v in values.items() if kinds[k] == "data"}
+        self.hypers = {
+            k.partition(":")[2]: float(v) for k, v in values.items() if kinds[k] == "hyper"
+        }
+        self.compiled.load(self.start)
+
+    def steps(self, *numbers: int) -> Results:
+        """Metrics and carried values after these steps."""
+        for number in numbers:
+            self.compiled.run(self.batch, self.hypers, NOISE.at(number))
+        found = self.compiled.metrics() | self.compiled.values()
+        return {k: np.asarray(v) for k, v in found.items()}
+
+
+def joint_step(name: str) -> StepGraph:
     analysis = program(name)
-    roots = [*step.metrics.values(), *step.updates.values()]
-    values = values_for(analysis, roots)
-    sizes = sizes_of(analysis)
-    compiled = TARGET.compile_step(transform_step(step, select(passes)), sizes, dtype)
-    rng = np.random.default_rng(1)
-    start = {
-        key: values[key] if key in values else rng.random([d.size(sizes) for d in node.type.shape])
-        for key, node in step.updates.items()
-    }
-    compiled.load(start)
-    inputs = {str(input_key(n)): n for n in reachable(roots) if isinstance(n.op, Input)}
-    batch = {k.partition(":")[2]: v for k, v in values.items() if inputs[k].op.kind == "data"}
-    hypers = {
-        k.partition(":")[2]: float(v) for k, v in values.items() if inputs[k].op.kind == "hyper"
-    }
-    compiled.run(batch, hypers, NOISE)
-    return {k: np.asarray(v) for k, v in (compiled.metrics() | compiled.values()).items()}
+    assert analysis.graph is not None and analysis.interface is not None
+    assert analysis.interface.recipe is not None
+    return joint(analysis.graph, analysis.interface.recipe)
 
 
 @pytest.mark.parametrize(("dtype", "bound"), [("float64", 1e-12), ("float32", 2e-4)])
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_passes_change_no_result(name: str, dtype: str, bound: float) -> None:
-    analysis = program(name)
-    assert analysis.graph is not None and analysis.interface is not None
-    assert analysis.interface.recipe is not None
-    step = joint(analysis.graph, analysis.interface.recipe)
-    plain, passed = (results(step, name, passes, dtype) for passes in ("none", "all"))
+    step = joint_step(name)
+    plain, passed = (Run(step, name, passes, dtype).steps(0) for passes in ("none", "all"))
     for key, value in plain.items():
         scale = float(np.abs(value).max(initial=0.0)) + 1e-3
         assert np.abs(passed[key] - value).max(initial=0.0) <= bound * scale, key
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_resumed_step_is_the_same_to_the_bit(name: str) -> None:
+    step = joint_step(name)
+    unbroken = Run(step, name, "all", "float32").steps(0, 1, 2, 3)
+    first = Run(step, name, "all", "float32")
+    first.steps(0, 1)
+    second = Run(step, name, "all", "float32")
+    second.compiled.load(first.compiled.values())
+    for key, value in second.steps(2, 3).items():
+        assert np.array_equal(value, unbroken[key]), key
