@@ -31,6 +31,7 @@ BOUNDS: Mapping[str, int] = {
     "programs/lsgan.gml": 18,
     "programs/mae.gml": 45,
     "benchmarks/workloads/mlp_vae.gml": 8,
+    "benchmarks/workloads/digits_vae.gml": 8,
     "benchmarks/workloads/vq_vae.gml": 30,
     "benchmarks/workloads/lsgan.gml": 18,
     "benchmarks/workloads/ddpm.gml": 24,

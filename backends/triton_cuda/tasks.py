@@ -26,6 +26,7 @@ from gendsl.ops.loop import Loop, Placeholder
 from gendsl.ops.reduce import Choice, CumProd
 
 _WORK = 4096  # products or sums that may be computed again for one entry
+_NARROW, _SHALLOW, _SMALL = 64, 128, 1 << 19  # width, depth and work of others that may be
 _ATTENTION = 128  # extents of products that may be computed again
 
 
@@ -132,6 +133,9 @@ class Cut:
             return depth * each
         if both and max(high, wide, depth) <= _ATTENTION:
             return max(1, depth // 8) * each
+        slim = wide <= _NARROW and depth <= _SHALLOW
+        if not both and slim and high * wide * depth <= _SMALL:
+            return depth * each
         return _WORK + 1
 
     # ---- epilogues ----------------------------------------------------------------------
