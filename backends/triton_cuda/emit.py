@@ -26,7 +26,8 @@ from gendsl.ir.layout import flops
 from gendsl.ir.step import StepGraph
 from gendsl.ops.leaf import Input
 
-_WARPS, _STAGES = 4, 3
+_STAGES = 3
+_LARGE = 64 * 64  # entries of a product's tile that four warps cannot hold without spilling
 PRECISION = "tf32x3"
 _CARRIED = ("param", "slot", "state", "ema")
 
@@ -170,7 +171,7 @@ class _Program:
             grid=sum(t.count for t in stage.tasks),
             arguments=arguments,
             constants=constants,
-            warps=_WARPS,
+            warps=warps(stage),
             stages=_STAGES,
             tasks=tuple(self._info(t) for t in stage.tasks),
         )
@@ -250,6 +251,12 @@ class _Program:
         offset = text.count("\n")
         nodes = {line + offset: made for line, made in written.nodes.items()}
         return Source(text + written.text, nodes)
+
+
+def warps(stage: Stage) -> int:
+    """Of each program: eight where a product's tile is large, else four."""
+    tiles = (t.constants.get("BLOCK_M", 1) * t.constants.get("BLOCK_N", 1) for t in stage.tasks)
+    return 8 if max(tiles, default=1) >= _LARGE else 4
 
 
 def _heading(plan: KernelPlan) -> list[str]:
