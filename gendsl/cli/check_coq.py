@@ -70,12 +70,13 @@ def shown(statement: str) -> list[str]:
 
 
 def write_exports(folder: Path, analysis: Analysis, settled: Settled) -> None:
-    """`NAME.v` and `NAME.lean` beside the certificates."""
+    """`FOLDER_NAME.v` and `FOLDER.NAME.lean` beside the certificates."""
     made = _exports(analysis, settled)
     groups = [e.theorems for _, e in made if e.theorems]
     stem = _stem(analysis)
     if groups:
-        write_text(folder / f"{stem}.v", runner.script(groups))
+        module = re.sub(r"\W", "_", stem)  # coqc takes the name of a file as that of a module
+        write_text(folder / f"{module}.v", runner.script(groups))
         write_text(folder / f"{runner.LIBRARY}.v", runner.library_source().read_text("utf-8"))
         write_text(
             folder / f"{stem}.lean", lean_text(t.lean for group in groups for t in group if t.lean)
