@@ -109,6 +109,8 @@ class Sizes:
         return total
 
     def _term(self, monomial: Sequence[tuple[str, int]], c: Fraction) -> Whole:
+        for name, _ in monomial:  # one that no shape mentions
+            self.names.setdefault(name, w.size(name))
         above = w.product(self.names[name] for name, e in monomial for _ in range(max(e, 0)))
         below = w.product(self.names[name] for name, e in monomial for _ in range(max(-e, 0)))
         term = w.exact(above * c.numerator, below * c.denominator)
@@ -125,7 +127,7 @@ class Sizes:
         for monomial, c in d.terms:
             term = v.num(c)
             for name, e in monomial:
-                x = v.real(self.names[name])
+                x = v.real(self.names.setdefault(name, w.size(name)))
                 for _ in range(abs(e)):
                     term = v.mul(term, x) if e > 0 else v.op(ar.Div(), term, x)
             total = v.add(total, term)
