@@ -107,7 +107,10 @@ def contest(
             running[rival] = contender(rival, name, device, params, made.batches)
         except Exception as problem:  # a rival that cannot run is reported, not hidden
             row.absent[rival] = f"{type(problem).__name__}: {str(problem).splitlines()[0][:120]}"
-    counts = {who: _count(work, device, chosen.turn) for who, work in running.items()}
+    counts = {
+        who: 1 if chosen.dry_run else _count(work, device, chosen.turn)
+        for who, work in running.items()
+    }
     order = list(running)
     for number in range(1 if chosen.dry_run else chosen.rounds):
         shift = number % len(order)
