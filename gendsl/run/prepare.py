@@ -77,9 +77,7 @@ def _shown_path(path: str) -> str:
     return path
 
 
-def prepare(
-    options: RunOptions, source: Source, target_name: str, *, to_run: bool = True
-) -> Job:
+def prepare(options: RunOptions, source: Source, target_name: str, *, to_run: bool = True) -> Job:
     """Numbers, target and data; `steps` may still be changed by a resumed run's manifest. The
     target need not be able to run here when nothing is to run (`to_run` false)."""
     settings = settle(source.interface, options.settings)

@@ -116,7 +116,9 @@ PLAIN: dict[str, Callable[..., T]] = {
     "silu": F.silu,
     "gelu": F.gelu,
     "silu_slope": lambda x: torch.sigmoid(x) * (1 + x * torch.sigmoid(-x)),
-    "gelu_slope": lambda x: torch.special.ndtr(x) + x * torch.exp(-x * x / 2) / (2 * torch.pi) ** 0.5,
+    "gelu_slope": lambda x: (
+        torch.special.ndtr(x) + x * torch.exp(-x * x / 2) / (2 * torch.pi) ** 0.5
+    ),
     "erf": torch.erf,
     "sin": torch.sin,
     "cos": torch.cos,
