@@ -23,7 +23,9 @@ from gendsl.prove.coq.expr import (
     Num,
     Pi,
     Pow,
+    Product,
     Size,
+    Step,
     Sub,
     Sum,
     Var,
@@ -156,6 +158,8 @@ class Printer:
                 return self.text(tree_of(p))
             case Fn(name, args):
                 return self._function(name, [self.text(x) for x in args])
+            case Product() | Step():
+                raise NotExported("a running product or a concatenation")
 
     @staticmethod
     def _function(name: str, args: Sequence[str]) -> str:

@@ -445,8 +445,10 @@ Ltac known := match goal with
   | H : forall _, _ |- _ => solve [apply H; below | apply Rlt_le; apply H; below]
   end.
 
-(* 0 <= x and 0 < x by the form of x. *)
-Ltac nn := lazymatch goal with
+(* 0 <= x and 0 < x: what is supposed, then by the form of x. *)
+Ltac nn := first [assumption | apply Rlt_le; assumption | nn_form]
+with pos := first [assumption | pos_form]
+with nn_form := lazymatch goal with
   | |- 0 <= 0 => apply Rle_refl
   | |- 0 <= _ + _ => first [solve [apply Rplus_le_le_0_compat; nn] | known | lra]
   | |- 0 <= _ * _ => first [solve [apply Rmult_le_pos; nn] | known | nra]
@@ -466,7 +468,7 @@ Ltac nn := lazymatch goal with
   | |- 0 <= / _ => first [known | apply Rlt_le, Rinv_0_lt_compat; pos]
   | |- 0 <= _ => first [known | lra]
   end
-with pos := lazymatch goal with
+with pos_form := lazymatch goal with
   | |- 0 < _ + _ => first [solve [apply Rplus_lt_le_0_compat; [pos | nn]]
       | solve [apply Rplus_le_lt_0_compat; [nn | pos]] | known | lra]
   | |- 0 < _ * _ => first [solve [apply Rmult_lt_0_compat; pos] | known]
@@ -501,3 +503,74 @@ Ltac fin2 q r := first [reflexivity | ring [q r] | solve [field [q r]; nz]].
 Ltac fin3 q r s := first [reflexivity | ring [q r s] | solve [field [q r s]; nz]].
 Ltac fin4 q r s t := first [reflexivity | ring [q r s t] | solve [field [q r s t]; nz]].
 Ltac fin5 q r s t u := first [reflexivity | ring [q r s t u] | solve [field [q r s t u]; nz]].
+Ltac fin6 q r s t u v :=
+  first [reflexivity | ring [q r s t u v] | solve [field [q r s t u v]; nz]].
+Ltac fin7 q r s t u v w :=
+  first [reflexivity | ring [q r s t u v w] | solve [field [q r s t u v w]; nz]].
+Ltac fin8 q r s t u v w x :=
+  first [reflexivity | ring [q r s t u v w x] | solve [field [q r s t u v w x]; nz]].
+
+(* ---- running products, and sequences given step by step ---------------------------------------- *)
+
+Fixpoint rprod (n : nat) (f : nat -> R) : R :=
+  match n with O => 1 | S k => rprod k f * f k end.
+
+Lemma rprod_pos : forall n f, (forall i, (i < n)%nat -> 0 < f i) -> 0 < rprod n f.
+Proof.
+  induction n as [|n IH]; intros f H; simpl; [lra|].
+  apply Rmult_lt_0_compat; [apply IH; intros; apply H; lia | apply H; lia].
+Qed.
+
+Lemma rprod_at_most_1 : forall n f, (forall i, (i < n)%nat -> 0 < f i <= 1) -> rprod n f <= 1.
+Proof.
+  induction n as [|n IH]; intros f H; simpl; [lra|].
+  assert (rprod n f <= 1) by (apply IH; intros; apply H; lia).
+  assert (0 < rprod n f) by (apply rprod_pos; intros; apply H; lia).
+  assert (0 < f n <= 1) by (apply H; lia). nra.
+Qed.
+
+Lemma rprod_next_below : forall n f, (forall i, (i < n)%nat -> 0 < f i) -> f n <= 1 ->
+  rprod (S n) f <= rprod n f.
+Proof.
+  intros n f H L. simpl. assert (0 < rprod n f) by (apply rprod_pos; exact H). nra.
+Qed.
+
+Lemma steps_bound : forall n c g, 0 < c -> (forall i, (i < n)%nat -> g (S i) <= c * g i) ->
+  forall t, (t < 1 + n)%nat -> g t <= exp (INR t * ln c) * g 0%nat.
+Proof.
+  intros n c g Hc H. induction t as [|t IH]; intros Ht.
+  - simpl. rewrite Rmult_0_l, exp_0. lra.
+  - rewrite S_INR, Rmult_plus_distr_r, Rmult_1_l, exp_plus, exp_ln by exact Hc.
+    assert (g t <= exp (INR t * ln c) * g 0%nat) by (apply IH; lia).
+    assert (g (S t) <= c * g t) by (apply H; lia).
+    assert (c * g t <= c * (exp (INR t * ln c) * g 0%nat)) by (apply Rmult_le_compat_l; lra).
+    lra.
+Qed.
+
+(* One factor of a product: which part it is of, and what is supposed of that entry. *)
+Ltac entry_of k := repeat match goal with
+  | H : forall i : nat, (i < _)%nat -> _ |- _ => specialize (H k ltac:(lia))
+  end.
+Ltac factor := intros; cbv beta; repeat match goal with
+  | |- context [if (?i <? ?n)%nat then _ else _] => destruct (Nat.ltb_spec i n); try lia
+  end; try lra; match goal with |- context [?f (?i - ?n)%nat] => entry_of (i - n)%nat; lra end.
+Ltac parts := intros; repeat match goal with H : _ /\ _ |- _ => destruct H end.
+
+Ltac running := parts; lazymatch goal with
+  | |- 0 < rprod _ _ => apply rprod_pos; factor
+  | |- rprod (S (1 + ?i)) ?f <= rprod (S (0 + ?i)) ?f =>
+      change (rprod (S (S i)) f <= rprod (S i) f); apply rprod_next_below; [factor |];
+      cbv beta; replace (S i <? 1)%nat with false by reflexivity;
+      replace (S i - 1)%nat with i by lia; entry_of i; lra
+  | |- rprod (S (1 + ?i)) ?f = rprod (S (0 + ?i)) ?f * ?b =>
+      change (rprod (S i) f * f (S i) = rprod (S i) f * b);
+      cbv beta; replace (S i <? 1)%nat with false by reflexivity;
+      replace (S i - 1)%nat with i by lia; ring
+  | |- rprod _ _ <= 1 => apply rprod_at_most_1; intros; split; factor
+  | |- rprod _ _ = _ => cbn; ring
+  end.
+
+Ltac by_steps := parts; eapply steps_bound; [eassumption | | eassumption];
+  intros; cbv beta; match goal with
+  | H : forall i : nat, (i < _)%nat -> _, i : nat |- _ => exact (H i ltac:(assumption))
+  end.

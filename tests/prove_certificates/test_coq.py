@@ -123,6 +123,30 @@ def test_laws_batches_and_gradients(root: Path, coqc: str) -> None:
     assert [j.accepted for j in judged] == [True, False] * len(ALTERED)
 
 
+RUNNING = {
+    "alpha_bar_of.abar_zero": (") = 1)", ") = 2)"),
+    "alpha_bar_of.abar_positive": (" 0 < (rprod", " 1 < (rprod"),
+    "alpha_bar_of.abar_at_most_1": (" <= 1))", " < 1))"),
+    "alpha_bar_of.abar_next": ("(0%nat + ", "(1%nat + "),
+    "alpha_bar_of.abar_decreasing": ("(1%nat + ", "(0%nat + 0%nat * "),
+    "geometric.n_steps_contract": ("(gap 0%nat)", "(gap 1%nat)"),
+}
+
+
+def test_running_products_and_steps(root: Path, coqc: str) -> None:
+    """Claims that Coq proves by tactics of its own: accepted, and a neighbour of each is not."""
+    groups = []
+    for _, e in exported(root / "stdlib" / "diffusion.gml"):
+        if e.claim in RUNNING:
+            (right,) = e.theorems
+            wrong = right.statement.replace(*RUNNING[e.claim])
+            assert wrong != right.statement
+            text = right.text.replace(right.statement, wrong)
+            groups += [[right], [Theorem(right.name, wrong, text)]]
+    judged = runner.judge(coqc, groups)
+    assert [j.accepted for j in judged] == [True, False] * len(RUNNING)
+
+
 def test_foreign_axioms_are_not_accepted(coqc: str) -> None:
     text = "Axiom wish : 1 = 0.\nTheorem cheat : 1 = 0.\nProof.\nexact wish.\nQed.\n"
     (judged,) = runner.judge(coqc, [[Theorem("cheat", "", text)]])

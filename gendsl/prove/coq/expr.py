@@ -96,6 +96,25 @@ class Ix:
 
 
 @dataclass(frozen=True)
+class Product:
+    """The product of a body for an index from 0 to `last`, with it; in statements alone."""
+
+    last: Atom
+    index: Atom
+    body: E
+
+
+@dataclass(frozen=True)
+class Step:
+    """One value below a place, another from there on; in statements alone."""
+
+    at: Atom
+    place: Poly
+    below: E
+    above: E
+
+
+@dataclass(frozen=True)
 class Pi:
     pass
 
@@ -112,6 +131,7 @@ class Canon:
 
 E = (
     Num | Var | Size | Add | Sub | Mul | Pow | Inv | Fn | Sum | Delta | Ix | Pi | Canon
+    | Product | Step
 )  # fmt: skip
 
 FUNCTIONS = {"exp": "exp", "log": "ln", "relu": "relu", "ge0": "ge0", "eq0": "eq0"}
@@ -209,6 +229,8 @@ class Names:
                 return index_name(i)
             case "ic":
                 return self.nat(i.args[0])
+            case "nat":
+                return f"({f' {i.args[0]} '.join(self.index(x) for x in i.args[1])})%nat"
             case "ix" if i.args[0] in ("argmin", "argmax"):
                 (lam,) = i.args[1]
                 (b,), body = lam.args
@@ -231,6 +253,8 @@ class Names:
             factors = [self.dim(a.args[0]) for a, k in m for _ in range(int(k))]
             factors = ([str(c)] if c != 1 or not factors else []) + factors
             rows.append(" * ".join(factors))
+        if not rows:
+            return "0%nat"
         if len(rows) == 1 and " " not in rows[0]:
             return f"{rows[0]}" if not rows[0].isdigit() else f"{rows[0]}%nat"
         return f"({' + '.join(rows)})%nat"
@@ -264,6 +288,12 @@ class Names:
                 return f"(INR {self.index(i)})"
             case Pi():
                 return "PI"
+            case Product(last, index, body):
+                own = f"(fun {index_name(index)} => {self.text(body)})"
+                return f"(rprod (S {self.index(last)}) {own})"
+            case Step(i, place, below, above):
+                test = f"({self.index(i)} <? {self.nat(place)})%nat"
+                return f"(if {test} then {self.text(below)} else {self.text(above)})"
             case Canon(p):
                 found = self._texts.get(p)
                 if found is None:
@@ -298,6 +328,8 @@ def renamed(e: E, indices: Mapping[Atom, Atom]) -> E:
     match e:
         case Num() | Size() | Pi():
             return e
+        case Product() | Step():
+            raise NotExported("a running product or a concatenation within a proof")
         case Var(name, at):
             return Var(name, tuple(_index(i, indices) for i in at))
         case Add(parts):

@@ -32,7 +32,9 @@ from gendsl.prove.coq.expr import (
     Num,
     Pi,
     Pow,
+    Product,
     Size,
+    Step,
     Sub,
     Sum,
     Var,
@@ -174,6 +176,8 @@ class Writer:
                 return n.value_of(i), self._same(e, n.value_of(i), scope)
             case Pi():
                 return of_atom(atom("pi")), None
+            case Product() | Step():
+                raise NotExported("a running product or a concatenation within a proof")
 
     def _leaf(self, e: Var) -> Poly:
         found = self.names.atoms.get(e.name)
@@ -248,23 +252,27 @@ class Writer:
         atoms = {a: None for p in polys for m in p.terms for a, _ in m}
         halves = {a for p in polys for m in p.terms for a, k in m if k.denominator == 2}
         self._exponentials([a.args[0] for a in atoms if a.kind == "exp"])
-        known = []
+        known, facts = list[str](), list[str]()
         for a in [a for a in atoms if a in halves]:
             base = Canon(a.args[0]) if a.kind == "P" else Canon(of_atom(a))
             root, square = f"sqrt {self.t(base)}", self.t(base)
             name = self.fresh("Q")
-            self.put(f"assert ({name} : {root} * {root} = {square}) by (apply sqrt_twice; nn).")
+            facts.append(f"assert ({name} : {root} * {root} = {square}) by (apply sqrt_twice; nn)")
             known.append(name)
         for a in [a for a in atoms if a.kind in ("ge0", "eq0", "d", "bool")]:
             text, name = self.t(Canon(of_atom(a))), self.fresh("Q")
             bit = {"ge0": "apply ge0_bit", "eq0": "apply eq0_bit", "d": "apply delta_bit"}.get(
                 a.kind, "known"
             )
-            self.put(f"assert ({name} : {text} * {text} = {text}) by (apply bit_square; {bit}).")
+            facts.append(f"assert ({name} : {text} * {text} = {text}) by (apply bit_square; {bit})")
             known.append(name)
-        if len(known) > 5:
-            raise NotExported("more than five roots and indicators in one step")
-        self.put(f"fin{len(known)} {' '.join(known)}." if known else "fin.")
+        if len(known) > 8:
+            raise NotExported("more than eight roots and indicators in one step")
+        if known:  # what follows without the squares does so fast
+            last = f"fin{len(known)} {' '.join(known)}"
+            self.put(f"first [solve [ring] | {'; '.join([*facts, last])}].")
+        else:
+            self.put("fin.")
 
     def _exponentials(self, arguments: Sequence[Poly]) -> None:
         """Rewrite each exp(sum) as a product of powers of exp of the basis terms."""

@@ -213,7 +213,7 @@ def _whole(
     lines = [f"pose proof {{{k}}} as Q{k}; cbv beta in Q{k}." for k in range(len(parts))]
     keep = " ".join(f"Q{k}" for k in range(len(parts)))
     lines.append(f"first [exact Q0 | clear - {keep}; tauto].")
-    sizes = [i.args[1] for i in _indices(formula)]
+    sizes = [i.args[1] for i in indices_of(formula)]
     return assembled(name, source, parts, setting, sizes, lambda w: (text(w, formula), lines))
 
 
@@ -292,13 +292,13 @@ def _value(source: Source, node: Node) -> tuple[tuple[Atom, ...], E]:
     return at, source.real(node, at)
 
 
-def _indices(f: Formula) -> Iterator[Atom]:
+def indices_of(f: Formula) -> Iterator[Atom]:
     match f:
         case Compared(at):
             yield from at
         case Joined(_, parts):
             for p in parts:
-                yield from _indices(p)
+                yield from indices_of(p)
 
 
 def _arguments(source: Source, parts: Iterable[Part]) -> list[Atom]:
