@@ -503,12 +503,6 @@ Ltac fin2 q r := first [reflexivity | ring [q r] | solve [field [q r]; nz]].
 Ltac fin3 q r s := first [reflexivity | ring [q r s] | solve [field [q r s]; nz]].
 Ltac fin4 q r s t := first [reflexivity | ring [q r s t] | solve [field [q r s t]; nz]].
 Ltac fin5 q r s t u := first [reflexivity | ring [q r s t u] | solve [field [q r s t u]; nz]].
-Ltac fin6 q r s t u v :=
-  first [reflexivity | ring [q r s t u v] | solve [field [q r s t u v]; nz]].
-Ltac fin7 q r s t u v w :=
-  first [reflexivity | ring [q r s t u v w] | solve [field [q r s t u v w]; nz]].
-Ltac fin8 q r s t u v w x :=
-  first [reflexivity | ring [q r s t u v w x] | solve [field [q r s t u v w x]; nz]].
 
 (* ---- running products, and sequences given step by step ---------------------------------------- *)
 

@@ -266,8 +266,8 @@ class Writer:
             )
             facts.append(f"assert ({name} : {text} * {text} = {text}) by (apply bit_square; {bit})")
             known.append(name)
-        if len(known) > 8:
-            raise NotExported("more than eight roots and indicators in one step")
+        if len(known) > 5:
+            raise NotExported("more than five roots and indicators in one step")
         if known:  # what follows without the squares does so fast
             last = f"fin{len(known)} {' '.join(known)}"
             self.put(f"first [solve [ring] | {'; '.join([*facts, last])}].")

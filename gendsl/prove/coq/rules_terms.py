@@ -209,7 +209,7 @@ def linear(c: Replay, t: Thm) -> None:
     else:
         names = " ".join(f"D{k}" for k in range(len(rows)))
         texts = opaque(w.t(x) for x in rows)
-        close = f"revert {names}; {f'generalize {texts}; ' if texts else ''}intros; lra."
+        close = f"revert {names}; {f'generalize {texts}; ' if texts else ''}clear; intros; lra."
     c.conclude(t, whole, [*proof, close])
 
 
