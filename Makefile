@@ -24,7 +24,7 @@ EXTRAS := $(if $(filter cuda,$(TORCH)),train$(,)cuda$(,)dev,train$(,)dev)
 
 export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help setup run test test-triton36 bench lint types layers fmt ci clean
+.PHONY: help setup run test test-kernels test-triton36 bench lint types layers fmt ci clean
 
 help:
 	@echo "make run    set up and train $(PROGRAM) into runs/ (PROGRAM=..., ARGS=\"--steps 500\")"
@@ -53,6 +53,9 @@ test: $(STAMP)
 	$(if $(ARGS),,TRITON_INTERPRET=1 $(BIN)/python -m pytest tests/triton_interpret)
 
 # The same kernels with the oldest Triton that is supported, in an environment of its own.
+test-kernels: $(STAMP)
+	TRITON_INTERPRET=1 $(BIN)/python -m pytest tests/triton_interpret -m long
+
 test-triton36:
 	$(PYTHON) -m venv .venv-triton36
 	.venv-triton36/bin/python -m pip install -qq --disable-pip-version-check \

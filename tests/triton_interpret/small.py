@@ -41,7 +41,7 @@ SIZES: Mapping[str, Mapping[str, int]] = {
     "gan": {**_ROW, "hidden": 17, "Z": 3},
     "lsgan": {**_ROW, "hidden": 17, "Z": 3},
     "lsgan_ring": {"B": 5, "hidden": 17, "Z": 3, "D": 2},
-    "mae": {**_IMAGE, "P": 2, "kept": 3, "E": 8, "heads": 2},
+    "mae": {**_SMALL_IMAGE, "B": 1, "P": 2, "kept": 3, "E": 4, "heads": 2},
     "vae": {**_ROW, "hidden": 17, "Z": 3},
     "vq_vae": {**_IMAGE, "width": 5, "Cd": 3, "K": 7},
     "vq_vae_ema": {**_IMAGE, "width": 5, "Cd": 3, "K": 7},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from tests.triton_interpret.small import SIZES, Small, small
 
 Array = np.ndarray[Any, Any]
 VALUE, GRADIENT = 2e-5, 2e-4  # of the largest entry, against float64
+ROUNDING = 1e-6  # of the largest entry of any gradient
 
 
 def given(program: Small, values: Mapping[str, Array], step: int) -> dict[str, Any]:
@@ -28,7 +29,15 @@ def given(program: Small, values: Mapping[str, Array], step: int) -> dict[str, A
     return {**values, **batch, **hypers, "step:step": float(step)}
 
 
-@pytest.mark.parametrize("name", SIZES)
+# Minutes under the interpreter: a command of their own.
+LONG = ("ddpm", "ddpm_unet", "mae")
+
+
+def marked(names: Iterable[str]) -> list[Any]:
+    return [pytest.param(n, marks=pytest.mark.long) if n in LONG else n for n in names]
+
+
+@pytest.mark.parametrize("name", marked(SIZES))
 def test_values_and_gradients_are_those_of_the_reference(name: str) -> None:
     program, noise = small(name), Noise(0, "train", 4)
     outputs, values = program.gradients(), program.values()
@@ -37,11 +46,19 @@ def test_values_and_gradients_are_those_of_the_reference(name: str) -> None:
     )
     function = TARGET.compile_function(outputs, program.sizes)
     found = function.run(values, program.batch(4), program.hypers, noise)
+    sizes = {
+        key: float(np.max(np.abs(wanted), initial=0.0))
+        for key, wanted in zip(outputs, expected, strict=True)
+    }
+    # A bias before a normalisation has no gradient but what rounding leaves of the others'.
+    largest = max(size for key, size in sizes.items() if key.startswith("gradient"))
     for key, wanted in zip(outputs, expected, strict=True):
-        scale = max(1e-6, float(np.max(np.abs(wanted), initial=0.0)))
         error = float(np.max(np.abs(found[key] - wanted), initial=0.0))
-        allowed = GRADIENT if key.startswith("gradient") else VALUE
-        assert error <= allowed * scale, f"{key}: error {error:.2g} of {scale:.2g}"
+        if key.startswith("gradient"):
+            allowed = GRADIENT * sizes[key] + ROUNDING * largest
+        else:
+            allowed = VALUE * max(1e-6, sizes[key])
+        assert error <= allowed, f"{key}: error {error:.2g} of {sizes[key]:.2g}, {largest:.2g}"
 
 
 def trained(program: Small, target: Any, steps: int) -> tuple[list[dict[str, float]], Any]:
@@ -54,7 +71,7 @@ def trained(program: Small, target: Any, steps: int) -> tuple[list[dict[str, flo
     return curve, compiled
 
 
-@pytest.mark.parametrize("name", ["vae", "vq_vae", "lsgan", "ddpm"])
+@pytest.mark.parametrize("name", marked(["vae", "vq_vae", "lsgan", "ddpm"]))
 def test_ten_steps_are_those_of_the_cpu(name: str) -> None:
     program = small(name)
     (ours, step), (theirs, _) = trained(program, TARGET, 10), trained(program, CPU, 10)
