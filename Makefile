@@ -29,6 +29,7 @@ export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 2)
 help:
 	@echo "make run    set up and train $(PROGRAM) into runs/ (PROGRAM=..., ARGS=\"--steps 500\")"
 	@echo "make test   set up and run the tests (ARGS=\"tests/ops -x\")"
+	@echo "            test-kernels: those that take Triton's interpreter minutes; test-triton36"
 	@echo
 	@echo "make setup  create .venv and install (TORCH=cuda: a CUDA build; TORCH=system: your own)"
 	@echo "make bench  run the benchmarks, write the tables"
