@@ -29,6 +29,7 @@ class RunOptions:
     emit: print this stage to stdout and neither train nor write.
     allow_refuted: train in spite of a refuted claim, and mark the run.
     passes: the graph passes before planning: "all", "none", or names joined by commas.
+    precision: a policy of `gendsl.precision`; None takes the program's.
     raw: draw samples with the trained weights even where there are averaged (EMA) ones.
     format: how diagnostics are rendered: "text", "concise" or "json".
     """
@@ -43,6 +44,7 @@ class RunOptions:
     resume: bool = False
     emit: str | None = None
     allow_refuted: bool = False
+    precision: str | None = None
     raw: bool = False
     passes: str = "all"
     format: str = "text"

@@ -67,9 +67,14 @@ class CompiledFunction(Protocol):
 
 
 class Target(Protocol):
-    """A backend: `gendsl.targets` entry points, or the built-in names as fallback."""
+    """A backend: `gendsl.targets` entry points, or the built-in names as fallback. `precisions`
+    are the policies of `gendsl.precision` that it has."""
 
     name: str
+    precisions: tuple[str, ...]
+
+    def with_precision(self, precision: str) -> Target:
+        """This target with products of one of its `precisions`."""
 
     def unavailable(self) -> str | None:
         """None when it can run here, else the reason, "; " and the fix (E0901)."""

@@ -263,6 +263,7 @@ class TorchCpu:
     """The target; see `gendsl.target.Target`."""
 
     name = "torch_cpu"
+    precisions = ("float32", "ieee")
 
     def __init__(self, plans: Path | None = None) -> None:
         """`plans`: the folder that keeps compiled plans between runs; None keeps none."""
@@ -272,6 +273,11 @@ class TorchCpu:
         """This target with compiled plans kept in the user's cache folder."""
         base = os.environ.get("XDG_CACHE_HOME")
         return TorchCpu((Path(base) if base else Path.home() / ".cache") / "gendsl" / "plans")
+
+    def with_precision(self, precision: str) -> TorchCpu:
+        """Products here are float32 as IEEE 754 has it: one policy under two names."""
+        assert precision in self.precisions
+        return self
 
     def unavailable(self) -> str | None:
         """Why it cannot run here, with the fix; None when it can."""

@@ -13,6 +13,7 @@ from backends.triton_cuda.emit import emit
 from backends.triton_cuda.launch import KernelPlan
 from gendsl.ir.graph import Node
 from gendsl.ir.step import StepGraph
+from gendsl.precision import FLOAT32
 from gendsl.shape.tensor_type import Bool, Fin, Real
 
 if TYPE_CHECKING:
@@ -77,9 +78,9 @@ class Compiled:
 class Step:
     """A compiled training step; see `gendsl.target.CompiledStep`."""
 
-    def __init__(self, step: StepGraph, sizes: Sizes) -> None:
+    def __init__(self, step: StepGraph, sizes: Sizes, precision: str = FLOAT32) -> None:
         roots = (*step.metrics.values(), *step.updates.values())
-        self._compiled = Compiled(lambda sizes: emit(step, sizes), sizes, roots)
+        self._compiled = Compiled(lambda s: emit(step, s, precision=precision), sizes, roots)
         self.plan, self.source = self._compiled.plan, self._compiled.source
         self._updates = tuple(step.updates)
         self._metrics = tuple(step.metrics)
@@ -129,8 +130,10 @@ class Step:
 class Function:
     """Compiled pure outputs; see `gendsl.target.CompiledFunction`."""
 
-    def __init__(self, outputs: Mapping[str, Node], sizes: Sizes) -> None:
-        self._compiled = Compiled(lambda sizes: emit(outputs, sizes), sizes, outputs.values())
+    def __init__(self, outputs: Mapping[str, Node], sizes: Sizes, precision: str = FLOAT32) -> None:
+        self._compiled = Compiled(
+            lambda s: emit(outputs, s, precision=precision), sizes, outputs.values()
+        )
         self.plan, self.source = self._compiled.plan, self._compiled.source
 
     def run(

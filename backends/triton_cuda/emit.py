@@ -19,16 +19,17 @@ from backends.triton_cuda.launch import KernelPlan, Launch, Repeat, TaskInfo
 from backends.triton_cuda.launch import Step as PlanStep
 from backends.triton_cuda.lower import lowered
 from backends.triton_cuda.memories import Memories
+from backends.triton_cuda.precision import CONSTANT
 from backends.triton_cuda.tile import TaskText
 from backends.triton_cuda.unit import Stage, Step, Unit, host_numbers
 from gendsl.ir.graph import Node, reachable
 from gendsl.ir.layout import flops
 from gendsl.ir.step import StepGraph
 from gendsl.ops.leaf import Input
+from gendsl.precision import FLOAT32
 
 _STAGES = 3
 _LARGE = 64 * 64  # entries of a product's tile that four warps cannot hold without spilling
-PRECISION = "tf32x3"
 _CARRIED = ("param", "slot", "state", "ema")
 
 
@@ -36,10 +37,10 @@ def emit(
     graph: StepGraph | Mapping[str, Node],
     sizes: Mapping[str, int],
     *,
-    precision: str = PRECISION,
+    precision: str = FLOAT32,
     names: Mapping[Node, str] | None = None,
 ) -> tuple[KernelPlan, Source]:
-    """See the module. `precision` is that of products: "tf32x3", "ieee" or "tf32"."""
+    """See the module. `precision` is that of products, a policy of `gendsl.precision`."""
     if isinstance(graph, StepGraph):
         outputs = {**graph.metrics, **graph.updates}
         return _Program("step", outputs, sizes, graph.builder.names, precision).made()
@@ -164,7 +165,7 @@ class _Program:
             for constant, value in task.constants.items():
                 constants[f"{constant}__{number}"] = value
         if any(t.precision for t in stage.tasks):
-            constants["PRECISION"] = self.precision
+            constants["PRECISION"] = CONSTANT[self.precision]
         self.kernels.append((name, stage))
         return Launch(
             kernel=name,
@@ -219,6 +220,7 @@ class _Program:
             host=tuple(self.memories.host),
             draws=tuple(self.memories.draws.values()),
             setup=setup,
+            precision=self.precision,
         )
 
     # ---- text -------------------------------------------------------------------------

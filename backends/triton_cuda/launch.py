@@ -25,6 +25,7 @@ from math import prod
 
 from gendsl.ir.graph import Node
 from gendsl.ir.plan import quantity
+from gendsl.precision import FLOAT32, PRECISIONS
 from gendsl.shape.tensor_type import Bool, Elem
 
 ROLES = (
@@ -106,7 +107,8 @@ Step = Launch | Repeat
 
 @dataclass(frozen=True)
 class KernelPlan:
-    """See the module. `arena_bytes` is the size of the arena of temporaries."""
+    """See the module. `arena_bytes` is the size of the arena of temporaries; `precision` that of
+    products, a policy of `gendsl.precision`."""
 
     name: str
     sizes: Mapping[str, int]
@@ -117,6 +119,7 @@ class KernelPlan:
     host: tuple[Node, ...] = field(default=(), repr=False)
     draws: tuple[DrawKeys, ...] = ()
     setup: tuple[Launch, ...] = ()
+    precision: str = FLOAT32
 
     @property
     def kernels(self) -> tuple[Launch, ...]:
@@ -175,6 +178,8 @@ def _lines(plan: KernelPlan) -> Iterator[str]:
         f"  {plan.launch_count} launches, {quantity(plan.flops, 'flop')}, "
         f"{quantity(plan.bytes, 'B')} moved, {quantity(plan.arena_bytes, 'B')} of temporaries"
     )
+    if any("PRECISION" in launch.constants for launch in plan.kernels):
+        yield f"  products in {plan.precision}: {PRECISIONS[plan.precision]}"
     if plan.setup:
         yield "  once:"
         yield from _steps(plan.setup, "    ")

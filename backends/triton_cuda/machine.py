@@ -9,7 +9,7 @@ runtime does not know on which machine it runs.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ from gendsl.diagnostics.model import fail
 
 Ticket = Callable[[], None]
 Replay = Callable[[], None]
+Constants = Mapping[str, int | str]
 
 
 class OutOfMemory(Exception):
@@ -51,6 +52,9 @@ class Machine(Protocol):
     def record(self, enqueue: Callable[[], None]) -> Replay:
         """A function that does what `enqueue` does; `enqueue` may be called, or not."""
 
+    def constants(self, given: Constants) -> Constants:
+        """A launch's constants, as kernels on this machine take them."""
+
 
 class Interpreted:
     """Triton's interpreter: blocks are tensors of the processor, everything is done at once."""
@@ -72,6 +76,12 @@ class Interpreted:
 
     def record(self, enqueue: Callable[[], None]) -> Replay:
         return enqueue
+
+    def constants(self, given: Constants) -> Constants:
+        """The interpreter multiplies the bits of bfloat16 instead of its numbers, so these are
+        multiplied as float32. Products of TF32 operands are those of float32 here."""
+        bf16 = given.get("PRECISION") == "bf16"
+        return {**given, "PRECISION": "bf16_as_float32"} if bf16 else given
 
 
 class Cuda:
@@ -137,6 +147,9 @@ class Cuda:
                 graph.replay()
 
         return replay
+
+    def constants(self, given: Constants) -> Constants:
+        return given
 
 
 def _done() -> None:

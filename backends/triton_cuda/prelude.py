@@ -10,9 +10,11 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 
-from backends.triton_cuda import prelude_math, prelude_noise
+from backends.triton_cuda import prelude_dot, prelude_math, prelude_noise
 
-FUNCTIONS: Mapping[str, str] = prelude_math.FUNCTIONS | prelude_noise.FUNCTIONS
+FUNCTIONS: Mapping[str, str] = (
+    prelude_math.FUNCTIONS | prelude_noise.FUNCTIONS | prelude_dot.FUNCTIONS
+)
 
 _NAME = re.compile(r"\b_[a-z]\w*(?=\()")
 

@@ -136,9 +136,8 @@ def _dot(values: Values, node: Node, at: At, form: Form) -> Val:
     down = emit.ranged(emit.fresh("k"), form.size, 0, deep, counter, block)
     left = _full(values, _operand(values, form.left, across), frozenset({across, *rows}))
     right = _full(values, _operand(values, form.right, down), frozenset({down, *columns}))
-    emit.line(
-        f"{total} = tl.dot({left.text}, {right.text}, {total}, input_precision=PRECISION)", deep
-    )
+    dot = "_dot_float32" if values.storage.exact(node) else "_dot"
+    emit.line(f"{total} = {dot}({left.text}, {right.text}, {total}, PRECISION)", deep)
     emit.close(saved, level, emit.steps(counter, form.size, block))
     return Val(total, over, level)
 

@@ -146,7 +146,7 @@ class Running:
                 case Launch():
                     self._kernels[step.kernel][(step.grid,)](
                         *(self.blocks.views[name] for name in step.arguments),
-                        **step.constants,
+                        **self._machine.constants(step.constants),
                         num_warps=step.warps,
                         num_stages=step.stages,
                     )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from gendsl.ir.graph import Node, reachable
 from gendsl.ir.step import StepGraph
 from gendsl.ops.leaf import Input
+from gendsl.precision import FLOAT32, PRECISIONS
 from gendsl.target import CompiledFunction, CompiledStep, require_answers
 
 if TYPE_CHECKING:
@@ -30,6 +31,14 @@ class TritonCuda:
     """The target; see `gendsl.target.Target`."""
 
     name = "triton_cuda"
+    precisions = tuple(PRECISIONS)
+
+    def __init__(self, precision: str = FLOAT32) -> None:
+        self._precision = precision
+
+    def with_precision(self, precision: str) -> TritonCuda:
+        """This target with products of a policy of `gendsl.precision`."""
+        return TritonCuda(precision)
 
     def unavailable(self) -> str | None:
         """Why it cannot run here, "; " and the fix; None when it can."""
@@ -43,7 +52,7 @@ class TritonCuda:
         from backends.triton_cuda.compiled import Step
 
         require_answers(self.name, (*step.metrics.values(), *step.updates.values()), step.builder)
-        return Step(step, sizes)
+        return Step(step, sizes, self._precision)
 
     def compile_function(
         self, outputs: Mapping[str, Node], sizes: Mapping[str, int]
@@ -55,7 +64,7 @@ class TritonCuda:
 
             return CPU.compile_function(outputs, sizes)
         require_answers(self.name, outputs.values())
-        return Function(outputs, sizes)
+        return Function(outputs, sizes, self._precision)
 
 
 def reads_tensors(roots: Iterable[Node]) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backends.triton_cuda.memories import Memories, is_number
+from backends.triton_cuda.precision import exact_products
 from backends.triton_cuda.tasks import Cut, Group
 from backends.triton_cuda.tile import TaskText, write
 from gendsl.ir.graph import Builder, Node, postorder
@@ -81,6 +82,7 @@ class Unit:
         self._loads: dict[tuple[Node, ...], set[Node]] = {}
         self._temporaries: dict[object, str] = {}
         self._made_loops: dict[object, LoopTask] = {}
+        self._exact = exact_products(self.outputs.values())
 
     # ---- storage of a task ----------------------------------------------------------------
 
@@ -107,6 +109,9 @@ class Unit:
 
     def name(self, node: Node) -> str:
         return self.memories.wish(node)
+
+    def exact(self, node: Node) -> bool:
+        return node in self._exact
 
     # ---- steps ------------------------------------------------------------------------
 

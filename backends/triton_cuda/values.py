@@ -57,6 +57,9 @@ class Storage(Protocol):
     def name(self, node: Node) -> str:
         """What to call a node."""
 
+    def exact(self, node: Node) -> bool:
+        """Whether a product is float32 under every precision."""
+
 
 class Values:
     """Computes values in one task. `slow`: reductions that had to be taken entry by entry."""

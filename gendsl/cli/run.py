@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gendsl.cli.flags import UsageError, add_format, one_of, setting, whole
 from gendsl.options import STAGES, RunOptions
+from gendsl.precision import PRECISIONS
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +39,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--raw", action="store_true", help="sample with the trained, not the averaged weights"
+    )
+    parser.add_argument(
+        "--precision",
+        type=one_of(tuple(PRECISIONS)),
+        metavar="NAME",
+        help=f"of matrix products: {', '.join(PRECISIONS)} (default: the program's, else float32)",
     )
     parser.add_argument(
         "--emit",
@@ -87,6 +94,7 @@ def options(args: argparse.Namespace) -> RunOptions:
         resume=args.resume,
         emit=args.emit,
         allow_refuted=args.allow_refuted,
+        precision=args.precision,
         raw=args.raw,
         passes=args.passes,
         format=args.format,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gendsl.cli.flags import FlagParser, UsageError, add_format
 from gendsl.options import RunOptions
+from gendsl.precision import FLOAT32
 
 if TYPE_CHECKING:
     from gendsl.run.reopen import Reopened
@@ -36,7 +37,11 @@ def opened(args: argparse.Namespace) -> Reopened:
     require_packages()
     options = options_of(run_manifest(args.run)["command"])
     if args.cpu or args.cuda:
-        options = replace(options, device="cuda" if args.cuda else "cpu")
+        # the other device need not have the precision that was trained with
+        device = "cuda" if args.cuda else "cpu"
+        same = device == options.device
+        precision = options.precision if same else FLOAT32
+        options = replace(options, device=device, precision=precision)
     return reopen(args.run, options, args.raw)
 
 

@@ -1,4 +1,5 @@
-"""The training recipe: `step`, `schedule`, `batch`, `steps`, `clip`, `ema`."""
+"""The training recipe: `step`, `schedule`, `batch`, `steps`, `clip`, `ema`,
+`precision`."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from gendsl.core.sizes import constant
 from gendsl.core.term import Term
 from gendsl.diagnostics.model import Label
 from gendsl.diagnostics.suggest import did_you_mean
+from gendsl.precision import PRECISIONS
 from gendsl.source.text import Span
 from gendsl.syntax import ast
 
@@ -39,6 +41,7 @@ def recipe(decl: ast.TrainDecl, ctx: Context) -> tuple[Recipe | None, dict[str, 
     lines: list[RecipeStep] = []
     schedules: dict[str, Term] = {}
     settings: dict[str, tuple[Fraction, Span]] = {}
+    precisions: list[ast.TrainSetting] = []
     for item in decl.items:
         match item:
             case ast.TrainStep():
@@ -47,8 +50,28 @@ def recipe(decl: ast.TrainDecl, ctx: Context) -> tuple[Recipe | None, dict[str, 
                     lines.append(line)
             case ast.TrainSchedule():
                 _schedule(item, ctx, schedules)
+            case ast.TrainSetting(key="precision"):
+                precisions.append(item)
             case ast.TrainSetting():
                 _setting(item, ctx, settings)
+    _require(decl, ctx)
+    precision = _precision(precisions, ctx)
+    if "batch" not in settings or "steps" not in settings or not lines:
+        return None, schedules
+    made = Recipe(
+        tuple(lines),
+        int(settings["batch"][0]),
+        int(settings["steps"][0]),
+        tuple(schedules),
+        settings["clip"][0] if "clip" in settings else None,
+        settings["ema"][0] if "ema" in settings else None,
+        precision,
+    )
+    return made, schedules
+
+
+def _require(decl: ast.TrainDecl, ctx: Context) -> None:
+    """A recipe says `batch`, `steps` and at least one `step`."""
     said = {i.key for i in decl.items if isinstance(i, ast.TrainSetting)}
     head = Span(decl.span.path, decl.span.start, decl.span.start + len("train"))
     for key in ("batch", "steps"):
@@ -68,17 +91,31 @@ def recipe(decl: ast.TrainDecl, ctx: Context) -> tuple[Recipe | None, dict[str, 
             "nothing would be trained",
             help="write `step OBJECTIVE over NET, ... with adam(lr = 1e-3)`",
         )
-    if "batch" not in settings or "steps" not in settings or not lines:
-        return None, schedules
-    made = Recipe(
-        tuple(lines),
-        int(settings["batch"][0]),
-        int(settings["steps"][0]),
-        tuple(schedules),
-        settings["clip"][0] if "clip" in settings else None,
-        settings["ema"][0] if "ema" in settings else None,
+
+
+def _precision(items: list[ast.TrainSetting], ctx: Context) -> str | None:
+    """`precision tf32`: one of the policies, said once; None where it is not said."""
+    for again in items[1:]:
+        first = Label(items[0].span, "first here")
+        ctx.error("E0508", "`precision` is said twice", again.span, "again", labels=(first,))
+    if not items:
+        return None
+    value = items[0].value
+    name = value.name if isinstance(value, ast.Name) else None
+    if name in PRECISIONS:
+        return name
+    listed = ", ".join(PRECISIONS)
+    ctx.error(
+        "E0518",
+        f"unknown precision `{name}`" if name else "`precision` wants a name",
+        value.span,
+        f"one of {listed}",
+        help=did_you_mean(name or "", list(PRECISIONS)) or _PRECISION_HELP,
     )
-    return made, schedules
+    return None
+
+
+_PRECISION_HELP = "without a `precision` line products have float32's accuracy"
 
 
 def _step(item: ast.TrainStep, ctx: Context) -> RecipeStep | None:

@@ -91,6 +91,8 @@ def _recipe(program: Program) -> Iterator[str]:
         yield f"    clip {show_number(recipe.clip)}"
     if recipe.ema is not None:
         yield f"    ema {show_number(recipe.ema)}"
+    if recipe.precision is not None:
+        yield f"    precision {recipe.precision}"
 
 
 # ---- definitions -------------------------------------------------------------------------

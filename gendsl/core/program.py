@@ -100,7 +100,8 @@ class RecipeStep:
 
 @dataclass(frozen=True)
 class Recipe:
-    """The `train:` block. `clip` is a global gradient-norm bound; `ema` a decay, or None.
+    """The `train:` block. `clip` is a global gradient-norm bound; `ema` a decay, or None;
+    `precision` a policy of `gendsl.precision`, or None where the program says none.
 
     `schedules` names the scheduled hyperparameters (and "lr"); their values are scalar nodes over
     the step input in `Graph.schedules`."""
@@ -111,6 +112,7 @@ class Recipe:
     schedules: tuple[str, ...] = ()
     clip: Fraction | None = None
     ema: Fraction | None = None
+    precision: str | None = None
 
 
 @dataclass(frozen=True)

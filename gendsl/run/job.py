@@ -14,6 +14,7 @@ import numpy as np
 
 from gendsl.core.program import Interface, Recipe
 from gendsl.ir.graph import Graph
+from gendsl.precision import FLOAT32
 from gendsl.run.settings import Settings
 from gendsl.target import Target
 
@@ -71,7 +72,8 @@ class Source:
 @dataclass(frozen=True)
 class Job:
     """`settings` are the chosen numbers, `sizes` all sizes with those of the data; `steps` how far
-    to train, and `steps_given` whether the user said so; `command` repeats the run."""
+    to train, and `steps_given` whether the user said so; `precision` is that of products;
+    `command` repeats the run."""
 
     source: Source
     settings: Settings
@@ -82,6 +84,7 @@ class Job:
     examples: Examples | None
     data: DataLine | None
     target: Target = field(repr=False)
+    precision: str = FLOAT32
     raw: bool = False
     passes: str = "all"
     allow_refuted: bool = False
@@ -112,6 +115,7 @@ class Job:
             "recipe": recipe_text(self.source.recipe, self.source.graph.schedules),
             "seed": self.seed,
             "data_hash": self.data.data_hash if self.data else None,
+            "precision": self.precision,
         }
 
     def with_steps(self, steps: int) -> Job:

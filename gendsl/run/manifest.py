@@ -19,18 +19,20 @@ from gendsl.core.program import Recipe
 from gendsl.diagnostics.model import GendslError, fail
 from gendsl.ir.graph import Node
 from gendsl.ir.text import nodes_text
+from gendsl.precision import FLOAT32
 from gendsl.run.files import disk_errors, write_whole
 
 Json = dict[str, Any]
 
 FORMAT = "gendsl-run-1"
-IDENTITY = ("graph_hash", "sizes", "hypers", "recipe", "seed", "data_hash")
+IDENTITY = ("graph_hash", "sizes", "hypers", "recipe", "seed", "data_hash", "precision")
 
 _WHAT = {
     "graph_hash": "the program (its graph)",
     "seed": "the seed",
     "data_hash": "the data",
     "recipe": "the training recipe",
+    "precision": "the precision of products",
 }
 
 
@@ -71,6 +73,8 @@ def read(path: Path) -> Json:
     except ValueError as error:
         raise _damaged(path) from error
     known = isinstance(manifest, dict) and manifest.get("format") == FORMAT
+    if known:
+        manifest.setdefault("precision", FLOAT32)  # before there was a choice
     if not known or not {*IDENTITY, "steps", "finished", "progress"} <= manifest.keys():
         raise _damaged(path)
     return dict(manifest)

@@ -15,6 +15,7 @@ from gendsl.data import Bound, batch_indices, bind, check_conditions, default_so
 from gendsl.diagnostics.model import Diagnostic, GendslError, Label, Sink, fail
 from gendsl.driver import Analysis, analyse
 from gendsl.options import RunOptions
+from gendsl.precision import FLOAT32
 from gendsl.run.job import ClaimLine, DataLine, Job, Source
 from gendsl.run.settings import Settings, settle
 from gendsl.run.targets import find
@@ -81,7 +82,8 @@ def prepare(options: RunOptions, source: Source, target_name: str, *, to_run: bo
     """Numbers, target and data; `steps` may still be changed by a resumed run's manifest. The
     target need not be able to run here when nothing is to run (`to_run` false)."""
     settings = settle(source.interface, options.settings)
-    target = find(target_name, to_run=to_run)
+    precision = options.precision or source.recipe.precision or FLOAT32
+    target = find(target_name, precision, to_run=to_run)
     bound = _data(options, source, settings)
     sizes: Mapping[str, int] = bound.sizes if bound is not None else settings.sizes
     check_conditions(source.interface.conditions, sizes)
@@ -96,6 +98,7 @@ def prepare(options: RunOptions, source: Source, target_name: str, *, to_run: bo
         examples=bound,
         data=None if bound is None else _data_line(bound),
         target=target,
+        precision=precision,
         raw=options.raw,
         passes=options.passes,
         allow_refuted=options.allow_refuted,
@@ -151,6 +154,8 @@ def command_of(options: RunOptions) -> str:
         words += ["--steps", str(options.steps)]
     if options.seed:
         words += ["--seed", str(options.seed)]
+    if options.precision is not None:
+        words += ["--precision", options.precision]
     words += ["--raw"] * options.raw + ["--allow-refuted"] * options.allow_refuted
     if options.out is not None:
         words += ["--out", str(options.out)]

@@ -77,9 +77,10 @@ def reopen(path: Path, options: RunOptions, raw: bool) -> Reopened:
 
 
 def _require_unchanged(then: manifest.Json, job: Job) -> None:
-    """E1045, in words that fit: nobody asked to go on with the run."""
+    """E1045, in words that fit: nobody asked to go on with the run. Its values are read with
+    whatever precision the device at hand has."""
     try:
-        manifest.require_same(then, job.identity(), "")
+        manifest.require_same({**then, "precision": job.precision}, job.identity(), "")
     except GendslError as problem:
         (found,) = problem.diagnostics
         raise GendslError(

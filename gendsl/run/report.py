@@ -115,7 +115,8 @@ def _header(manifest: Json, records: Sequence[Record]) -> str:
     state = "finished" if manifest["finished"] else progress["state"]
     line = (
         f"{escape(program['path'])} · {progress['step']} of {manifest['steps']} steps, {state} · "
-        f"seed {manifest['seed']} · {escape(manifest['target'])}"
+        f"seed {manifest['seed']} · {escape(manifest['target'])}, products in "
+        f"{escape(manifest['precision'])}"
     )
     tiles = [_tile(number(value), f"{name} · held-out, nats") for name, value in _result(records)]
     if progress["seconds"]:

@@ -19,6 +19,7 @@ from gendsl.diagnostics.model import Diagnostic, GendslError, Sink
 from gendsl.driver import Analysis, deep
 from gendsl.ir.step import StepGraph
 from gendsl.options import FRONT_STAGES, RunOptions
+from gendsl.precision import FLOAT32, PRECISIONS
 from gendsl.run import checkpoint, compiled, emit, manifest, metrics, sample
 from gendsl.run.compiled import Compiled
 from gendsl.run.eval_strips import write_strips
@@ -188,6 +189,8 @@ class Session:
         }
         if fixed:
             say("hypers   " + ", ".join(f"{n} = {v:g}" for n, v in fixed.items()))
+        if job.precision != FLOAT32:
+            say(f"products {job.precision}: {PRECISIONS[job.precision]}")
         say(f"folder   {self.folder.path}")
         if then is not None:
             say(

@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 from typing import cast
 
 from gendsl.diagnostics.model import GendslError, fail
+from gendsl.precision import FLOAT32
 from gendsl.target import Target
 
 BUILT_IN = {
@@ -20,9 +21,9 @@ BUILT_IN = {
 _WORDS = {"torch_cpu": "the CPU", "triton_cuda": "CUDA"}
 
 
-def find(name: str, *, to_run: bool = True) -> Target:
-    """The target, ready to run, or else (`to_run` false) to write its source only. Raises E0901
-    when it cannot."""
+def find(name: str, precision: str = FLOAT32, *, to_run: bool = True) -> Target:
+    """The target with products of that precision, ready to run, or else (`to_run` false) to write
+    its source only. Raises E0901 when it cannot, E0904 when it has no such precision."""
     places = {point.name: point.value for point in entry_points(group="gendsl.targets")}
     place = places.get(name, BUILT_IN.get(name, ""))
     module, _, attribute = place.partition(":")
@@ -34,8 +35,21 @@ def find(name: str, *, to_run: bool = True) -> Target:
     if reason is not None:
         what, _, fix = reason.partition("; ")
         raise fail("E0901", f"cannot run on {_WORDS.get(name, name)}: {what}", help=fix or None)
+    if precision not in target.precisions:
+        raise _without(name, target, precision)
+    target = target.with_precision(precision)
     keeping = getattr(target, "keeping_plans", None)  # what compiled before is not compiled again
     return cast(Target, keeping()) if keeping is not None and to_run else target
+
+
+def _without(name: str, target: Target, precision: str) -> GendslError:
+    had = " and ".join(f"`{p}`" for p in target.precisions)
+    other = "run with `--cuda`, or " if name == "torch_cpu" else ""
+    return fail(
+        "E0904",
+        f"{_WORDS.get(name, name)} has no `{precision}` products: it computes with {had}",
+        help=f"{other}take `--precision float32`",
+    )
 
 
 def _absent(name: str, module: str, missing: str) -> GendslError:

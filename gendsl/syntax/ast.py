@@ -300,7 +300,8 @@ class TrainSchedule:
 
 @dataclass(frozen=True)
 class TrainSetting:
-    """`batch B = 128` (key "batch", axis B) · `steps 2000` · `clip 1.0` · `ema 0.999`."""
+    """`batch B = 128` (key "batch", axis B) · `steps 2000` · `clip 1.0` · `ema 0.999` ·
+    `precision tf32` (a name)."""
 
     key: str
     axis: Ident | None

@@ -42,7 +42,10 @@ OPERATORS = frozenset(("+", "-", "*", "/", "^", "==", "!=", "<", "<=", ">", ">="
 FIRST_WORDS = {
     "declaration": HEADS,
     "statement": ("term", "show", "minimize", "maximize", "update", "return", "for", "if", "param"),
-    "train_item": ("step", "maximize", "schedule", "batch", "steps", "clip", "ema"),
+    "train_item": (
+        *("step", "maximize", "schedule", "batch", "steps", "clip", "ema"),
+        "precision",
+    ),
     "claim": ("given", "for"),
 }
 MANY = 7

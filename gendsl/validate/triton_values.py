@@ -468,6 +468,8 @@ CALLS: dict[str, Callable[..., Anything]] = {
     "tl.argmin": picked("argmin"),
     "tl.argmax": picked("argmax"),
     "tl.dot": dot,
+    "_dot": lambda a, b, acc, _: dot(a, b, acc),
+    "_dot_float32": lambda a, b, acc, _: dot(a, b, acc),
     "tl.trans": transposed,
     "tl.broadcast_to": broadcast_to,
     "tl.zeros": lambda shape, dtype=None: filled(shape, v.ZERO),

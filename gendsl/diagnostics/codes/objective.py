@@ -141,4 +141,14 @@ ENTRIES: tuple[Entry, ...] = (
         "batch B\ndata x: [B, D] from digits\n\nnet centred(x: [B, D]) -> [B, D]:\n"
         "    return x - mean[B](x)\n\nobjective o:\n    minimize mse[B, D](centred(x), 0)\n",
     ),
+    Entry(
+        "E0518",
+        "an unknown precision of products",
+        "`precision` says how exactly products of matrices are computed: `float32` (also without "
+        "the line) has float32's accuracy, `ieee` is float32 without tensor cores, `tf32` and "
+        "`bf16` round the operands and add up in float32. Parameters, losses and statistics are "
+        "float32 under each of them.",
+        f"{_FIT}train:\n    step fit over centre with adam(lr = 1e-3)\n"
+        "    batch B = 32\n    steps 100\n    precision fp16\n",
+    ),
 )

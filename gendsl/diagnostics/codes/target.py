@@ -36,4 +36,13 @@ ENTRIES: tuple[Entry, ...] = (
         "",
         "whether a plan fits depends on the machine, not on the program",
     ),
+    Entry(
+        "E0904",
+        "this target has no such precision",
+        "The program (`precision` in `train:`) or the command line (`--precision`) asks for "
+        "products of less accuracy than float32, and this target computes in float32 only. It "
+        "does not pretend: run on a target that has the precision, or ask for `float32`.",
+        "",
+        "the program is right; another target runs it",
+    ),
 )
