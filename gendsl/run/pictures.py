@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, sqrt
+from math import ceil, isqrt, sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,10 +67,17 @@ def enlarge(images: Array, scale: int) -> Array:
     return images.repeat(scale, axis=1).repeat(scale, axis=2)
 
 
+def _columns(count: int) -> int:
+    """As square as it goes; up to twice as wide as high where that fills every row."""
+    square = max(1, ceil(sqrt(count)))
+    wider = range(square, isqrt(2 * count) + 1)
+    return next((columns for columns in wider if count % columns == 0), square)
+
+
 def grid(images: Array, columns: int | None = None, caption: str = "") -> Image.Image:
-    """All images (N, H, W, 3), row by row, as near to a square as N allows."""
+    """All images (N, H, W, 3), row by row, nearly as wide as high."""
     count = len(images)
-    columns = columns or max(1, ceil(sqrt(count)))
+    columns = columns or _columns(count)
     big = enlarge(images, scale_of(*images.shape[1:3]))
     rows = [big[i : i + columns] for i in range(0, count, columns)]
     return _sheet(rows, [""] * len(rows), caption)

@@ -207,3 +207,10 @@ def test_throughput_over_sessions(tmp_path: Path) -> None:
     path.write_text("".join(f'{{"step": {s}, "seconds": {t}}}\n' for s, t in sessions) + '{"st')
     assert timing_summary(path) == (9.0, 10.0)
     assert timing_summary(tmp_path / "absent") == (0.0, 0.0)
+
+
+def test_grids_fill_their_rows_where_nearly_square_allows() -> None:
+    one, two, *sheets = (
+        pictures.grid(np.zeros((n, 28, 28, 3), np.uint8)).width for n in (1, 4, 18, 60, 7)
+    )
+    assert [(width - one) / (two - one) + 1 for width in sheets] == [6, 10, 3]
