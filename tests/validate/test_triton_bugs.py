@@ -60,7 +60,7 @@ BUGS = {
     "accumulator not zero": (HIDDEN, r"tl\.zeros\((\(.*?\)), tl", r"tl.full(\1, 1.0, tl"),
     "wrong axis stride": (HIDDEN, r"k_2 \* hidden", "k_2 * BLOCK_N"),
     "swapped operands": (UPDATE, r"= mul - mul_6", "= mul_6 - mul"),
-    "swapped factors of a product": (HIDDEN, r"tl\.dot\(x, encoder_h_w", "tl.dot(encoder_h_w, x"),
+    "swapped factors of a product": (HIDDEN, r"_dot\(x, encoder_h_w", "_dot(encoder_h_w, x"),
     "missing mask on store": (HIDDEN, r"(tl\.store\(.*), mask=\w+\)", r"\1)"),
     "store masked too much": (HIDDEN, r"ok_3 = m_ok & n_ok", "ok_3 = m_ok & n_ok & (n > 0)"),
     "wrong constant": (UPDATE, r"0\.999 \*", "0.99 *"),
