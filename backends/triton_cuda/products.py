@@ -96,10 +96,11 @@ def product(values: Values, node: Node, at: At) -> Val:
         return values.emit.let(text, left.over | right.over, level, values.storage.name(node))
     left_axes = axes_of(indices(form.left.free))
     right_axes = axes_of(indices(form.right.free))
-    if axes_of(indices(at)) == {0, 1} and not left_axes & right_axes:
-        if left_axes <= {0}:
+    if axes_of(indices(at)) == {0, 1}:
+        if left_axes <= {0} and right_axes <= {1}:
             return _dot(values, node, at, form)
-        return _dot(values, node, at, Form(form.right, form.left, form.size))
+        if left_axes <= {1} and right_axes <= {0}:
+            return _dot(values, node, at, Form(form.right, form.left, form.size))
 
     def term(k: Index) -> Val:
         left, right = (_operand(values, o, k) for o in (form.left, form.right))
