@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from backends.torch_cpu.updates import adam_, adamw_, channels_last, in_order, sgd_
 from gendsl.ir.op import REGISTRY
 from gendsl.ops.arithmetic import Power
 from gendsl.ops.arity import Binary, Unary
@@ -70,11 +71,6 @@ def argmax(x: Tensor, dim: int) -> Tensor:
 
 
 Pads = tuple[int, int, int, int]
-
-
-def channels_last(images: Tensor) -> Tensor:
-    """The images in the order of memory that convolutions are fast on."""
-    return images.contiguous(memory_format=torch.channels_last)
 
 
 def _backward(
@@ -219,77 +215,6 @@ def silu_slope(x: Tensor, g: Tensor | None = None) -> Tensor:
 def gelu_slope(x: Tensor, g: Tensor | None = None) -> Tensor:
     """The derivative of gelu at x, times `g`."""
     return torch.ops.aten.gelu_backward.default(torch.ones_like(x) if g is None else g, x)
-
-
-# ---- optimizers --------------------------------------------------------------------------
-
-
-def in_order(tensor: Tensor) -> Tensor:
-    """The tensor in the order of memory that parameters have: windows of convolutions with their
-    channels last, as their gradients come, all others row by row."""
-    return channels_last(tensor) if tensor.dim() == 4 else tensor.contiguous()
-
-
-def _ready(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The fused kernels read memory without looking at strides."""
-    return [in_order(t) for t in tensors]
-
-
-Tensors = dict[str, Tensor]
-
-
-def _columns(
-    p: Tensors, slot: Tensors, slots: Sequence[str], grads: Tensors
-) -> tuple[list[Tensor], ...]:
-    """Parameters, gradients and slots as the fused kernels take them: lists in one order."""
-    kept = ([slot[f"{name}:{path}"] for path in grads] for name in slots)
-    return [p[path] for path in grads], _ready(list(grads.values())), *kept
-
-
-def sgd_(
-    p: Tensors,
-    slot: Tensors,
-    grads: Tensors,
-    *,
-    lr: float,
-    momentum: float,
-    weight_decay: float,
-    slots: Sequence[str] = ("m",),
-) -> None:
-    """SGD in place on the parameters that `grads` names, and on their slots."""
-    columns = _columns(p, slot, slots if momentum else (), grads)
-    params, ready, m = columns if momentum else (*columns, [])
-    torch._fused_sgd_(
-        params, ready, m, weight_decay=weight_decay, momentum=momentum, lr=lr,
-        dampening=0.0, nesterov=False, maximize=False, is_first_step=False,
-    )  # fmt: skip
-
-
-def adam_(
-    p: Tensors,
-    slot: Tensors,
-    grads: Tensors,
-    *,
-    count: float,
-    slots: Sequence[str] = ("m", "v"),
-    kernel: Callable[..., None] = torch._fused_adam_,
-    **options: float,
-) -> None:
-    """Adam in place on the parameters that `grads` names, and on their slots; `count` is the
-    number of this update, from 1."""
-    params, ready, m, v = _columns(p, slot, slots, grads)
-    steps = [torch.tensor(count, dtype=torch.float32)] * len(params)
-    kernel(params, ready, m, v, [], steps, amsgrad=False, maximize=False, **options)
-
-
-def adamw_(p: Tensors, slot: Tensors, grads: Tensors, **options: Any) -> None:
-    """AdamW: as `adam_`, with weights shrunk in place of a decay in the gradient."""
-    adam_(p, slot, grads, kernel=torch._fused_adamw_, **options)
-
-
-def has_fused(rule: str) -> bool:
-    """Whether an optimizer has an in-place kernel here."""
-    return rule in ("sgd", "adam", "adamw")
 
 
 # ---- numbers -----------------------------------------------------------------------------

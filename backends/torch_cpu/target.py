@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import linecache
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from importlib.util import find_spec
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,7 +123,9 @@ class Executable:
 
 def _carried(tensors: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Tensors by "param:PATH" as the containers of generated source."""
-    found: dict[str, dict[str, Any]] = {CONTAINERS[kind]: {} for kind in CARRIED}
+    from backends.torch_cpu.updates import Cells
+
+    found: dict[str, dict[str, Any]] = {CONTAINERS[kind]: Cells({}) for kind in CARRIED}
     for name, tensor in tensors.items():
         kind, _, key = name.partition(":")
         found[CONTAINERS[kind]][key] = tensor
@@ -155,7 +159,9 @@ class Step:
     @cached_property
     def plan(self) -> Plan:
         """What the source was written from."""
-        return plan_step(merge(self._graph, self._sizes), self._sizes, _fusable)
+        step = merge(self._graph, self._sizes)
+        groups = tuple(part for group in step.groups for part in parted(group, self._sizes))
+        return plan_step(replace(step, groups=groups), self._sizes, _fusable)
 
     def load(self, values: Arrays) -> None:
         """Set every carried value; the keys must be those of the step graph's updates."""
@@ -167,7 +173,7 @@ class Step:
         self._metrics = {}
 
     def _own(self, key: str, array: Any) -> Any:
-        from backends.torch_cpu.runtime import in_order
+        from backends.torch_cpu.updates import in_order
 
         given = self._exe.of(self._elems[key], array, self._shapes[key], key)
         return in_order(given.clone())
@@ -253,8 +259,27 @@ def _identity(step: StepGraph, sizes: Mapping[str, int]) -> str:
     return identity(outputs, sizes, step.builder, "step", groups)
 
 
+# A parameter of so many entries is updated by itself, as soon as nothing reads its old value: its
+# gradient is still in the caches then, and its memory is free for the next one.
+_LARGE = 65_536
+
+
+def parted(group: OptimizerGroup, sizes: Mapping[str, int]) -> Iterator[OptimizerGroup]:
+    """The group's large parameters one by one, then the others together."""
+    columns = (group.parameters, group.gradients, group.before, group.after)
+    rows = list(zip(*columns, strict=True))
+    large = [r for r in rows if prod(d.size(sizes) for d in r[1].type.shape) >= _LARGE]
+    small = [r for r in rows if r not in large]
+    for part in (*([row] for row in large), small):
+        if part:
+            parameters, gradients, before, after = zip(*part, strict=True)
+            yield replace(
+                group, parameters=parameters, gradients=gradients, before=before, after=after
+            )
+
+
 def _fusable(group: OptimizerGroup) -> bool:
-    from backends.torch_cpu.runtime import has_fused
+    from backends.torch_cpu.updates import has_fused
 
     return has_fused(group.rule)
 
