@@ -8,8 +8,10 @@ runtime does not know on which machine it runs.
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, Protocol
 
@@ -131,7 +133,12 @@ class Cuda:
         self._stream.synchronize()
         graph = self._cuda.CUDAGraph()
         try:
-            with self._cuda.graph(graph, stream=self._stream):
+            # calls of other threads (a loader that pins memory) do not end the capture
+            mode = "thread_local"
+            with (
+                _no_collection(),
+                self._cuda.graph(graph, stream=self._stream, capture_error_mode=mode),
+            ):
                 enqueue()
         except RuntimeError as problem:
             reason = str(problem).strip().partition("\n")[0]
@@ -150,6 +157,19 @@ class Cuda:
 
     def constants(self, given: Constants) -> Constants:
         return given
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """No garbage collection: memory of the host that is given back records an event on the stream
+    that used it, and under capture that event would become part of the graph."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _done() -> None:

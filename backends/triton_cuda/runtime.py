@@ -9,7 +9,7 @@ reads, and for results that somebody asks for.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,17 @@ from torch import Tensor
 from backends.triton_cuda.blocks import Blocks
 from backends.triton_cuda.launch import KernelPlan, Launch, Repeat, Step
 from backends.triton_cuda.machine import Machine, Replay, Ticket
+from gendsl.diagnostics.model import GendslError, fail
 
 Array = np.ndarray[Any, Any]
 Fill = Callable[[Mapping[str, Array]], None]
+Mirror = tuple[Tensor, Mapping[str, Array]]
 
 _INBOXES = 2  # one is written by the host while the other may still be read by a copy
 _OUTBOXES = 8  # so many runs may be under way
+# Launches of a loop that become part of one graph; the body of a longer loop is a graph of its own,
+# replayed so many times: a sampler of a thousand steps is captured as quickly as one step.
+_UNROLLED = 256
 
 
 class Inbox:
@@ -54,8 +59,10 @@ class Outbox:
     def __init__(self, machine: Machine, blocks: Blocks) -> None:
         self._machine = machine
         self._part = blocks.outbox
-        self._free = deque(machine.mirror(self._part.block.numel()) for _ in range(_OUTBOXES))
-        self._under_way: deque[tuple[int, Ticket, Tensor]] = deque()
+        mirrors = [machine.mirror(self._part.block.numel()) for _ in range(_OUTBOXES)]
+        pairs = ((mirror, self._part.arrays(mirror)) for mirror in mirrors)
+        self._free: deque[Mirror] = deque(pairs)
+        self._under_way: deque[tuple[int, Ticket, Mirror]] = deque()
 
     @property
     def full(self) -> bool:
@@ -65,13 +72,13 @@ class Outbox:
     def fetch(self, number: int) -> None:
         """Have the results of run `number` come, after all that was asked for before."""
         mirror = self._free.popleft()
-        self._under_way.append((number, self._machine.copy(mirror, self._part.block), mirror))
+        self._under_way.append((number, self._machine.copy(mirror[0], self._part.block), mirror))
 
     def take(self, read: Callable[[int, Mapping[str, Array]], None]) -> None:
         """Wait for the oldest results under way and read them."""
         number, wait, mirror = self._under_way.popleft()
         wait()
-        read(number, self._part.arrays(mirror))
+        read(number, mirror[1])
         self._free.append(mirror)
 
     def __len__(self) -> int:
@@ -119,22 +126,73 @@ class Running:
         which must not be full."""
         self._inbox.send(fill)
         if self._replay is None:
-            self._machine.once(lambda: self._launch(self.plan.setup))
             self._replay = self._recorded()
         self._replay()
         self.outbox.fetch(number)
 
     def _recorded(self) -> Replay:
-        """The launches as a replay. Recording may run them, so what they update is put back."""
+        """The launches as a replay. Recording may run them, so what they update is put back: from
+        the mirror, which takes no memory of the device that the plan has not said."""
         carried = self.blocks.carried.block
-        before = self._machine.block(carried.numel())
-        self._machine.copy(before, carried)
-        replay = self._machine.record(self._enqueue)
-        self._machine.copy(carried, before)()
+        self._machine.copy(self._kept, carried)()
+        try:
+            self._machine.once(lambda: self._launch(self.plan.setup))
+            replay = self._program(self.plan.launches)
+        except Exception as problem:
+            said = _said(problem)
+            if said is None:
+                raise
+            raise said from problem
+        self._machine.copy(carried, self._kept)()
         return replay
 
-    def _enqueue(self) -> None:
-        self._launch(self.plan.launches)
+    def _program(self, steps: Sequence[Step]) -> Replay:
+        """These steps as replays in order. Each piece is recorded, and may run, after those before
+        it: it finds the indices that it reads."""
+        pieces: list[Replay] = []
+        pending: list[Step] = []
+
+        def flush() -> None:
+            if pending:
+                chosen = tuple(pending)
+                pieces.append(self._machine.record(lambda: self._launch(chosen)))
+                pending.clear()
+
+        for step in steps:
+            if isinstance(step, Repeat) and launches_of(step) > _UNROLLED:
+                flush()
+                pieces.append(self._loop(step))
+            else:
+                pending.append(step)
+        flush()
+        if len(pieces) == 1:
+            return pieces[0]
+
+        def replay() -> None:
+            for piece in pieces:
+                piece()
+
+        return replay
+
+    def _loop(self, loop: Repeat) -> Replay:
+        """A loop over a recorded body, which counts up the index itself."""
+        index = self.blocks.views[loop.index]
+
+        def zero() -> None:
+            index.zero_()
+
+        def start() -> None:
+            self._machine.once(zero)
+
+        start()
+        body = self._program(loop.body)
+
+        def replay() -> None:
+            start()
+            for _ in range(loop.count):
+                body()
+
+        return replay
 
     def _launch(self, steps: Iterable[Step]) -> None:
         for step in steps:
@@ -150,3 +208,28 @@ class Running:
                         num_warps=step.warps,
                         num_stages=step.stages,
                     )
+
+
+def launches_of(step: Step) -> int:
+    """How many kernels a step launches."""
+    match step:
+        case Repeat(count=count, body=body):
+            return count * sum(map(launches_of, body))
+        case Launch():
+            return 1
+
+
+def _said(problem: Exception) -> GendslError | None:
+    """E0905 for a kernel that this device has not enough of something for; None for other
+    problems."""
+    from triton.runtime.errors import OutOfResources
+
+    if not isinstance(problem, OutOfResources):
+        return None
+    return fail(
+        "E0905",
+        f"a kernel takes {problem.required:,} of {problem.name}, and this device has "
+        f"{problem.limit:,}",
+        help="kernels are written for devices like the H100; make rows or windows smaller "
+        "(`--set NAME=VALUE`), or run on the CPU with `--cpu`",
+    )

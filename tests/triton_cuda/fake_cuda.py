@@ -7,6 +7,7 @@ copy still has to read changes what arrives. What it does not: concurrency insid
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -41,11 +42,12 @@ class Graph:
 
 
 class Event:
-    def __init__(self) -> None:
+    def __init__(self, cuda: FakeCuda) -> None:
+        self._cuda = cuda
         self._stream: Stream | None = None
-        self._count = 0
 
     def record(self, stream: Stream) -> None:
+        assert stream is not self._cuda.capturing, "an event of a capture cannot be waited for"
         self._stream = stream
 
     def synchronize(self) -> None:
@@ -63,7 +65,8 @@ class FakeCuda:
         self._graph: Graph | None = None
         self._refuses = refuses_capture
         self.launches = self.replays = self.captures = 0
-        self.Stream, self.Event = Stream, Event
+        self.Stream, self.Event = Stream, lambda: Event(self)
+        self.capturing: Stream | None = None
 
     def CUDAGraph(self) -> Graph:
         return Graph(self)
@@ -77,14 +80,17 @@ class FakeCuda:
             self._stack.pop()
 
     @contextmanager
-    def graph(self, graph: Graph, stream: Stream) -> Iterator[None]:
+    def graph(self, graph: Graph, stream: Stream, capture_error_mode: str) -> Iterator[None]:
+        assert not stream.pending, "work is under way on the stream that is to be captured"
+        assert not gc.isenabled(), "a collection may record events on the stream"
         if self._refuses:
             raise RuntimeError("operation not permitted when stream is capturing")
         self._graph = graph
         self.captures += 1
+        self.capturing = stream
         with self.stream(stream):
             yield
-        self._graph = None
+        self._graph = self.capturing = None
 
     def enqueue(self, work: Work) -> None:
         """What a kernel launch does: into the graph under capture, else into the stream."""

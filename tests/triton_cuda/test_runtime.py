@@ -10,8 +10,12 @@ import pytest
 import torch
 
 from backends.triton_cuda.blocks import bytes_of
-from backends.triton_cuda.machine import OutOfMemory
+from backends.triton_cuda.launch import KernelPlan, Launch, Memory, Repeat
+from backends.triton_cuda.machine import Interpreted, OutOfMemory
 from backends.triton_cuda.runtime import Running
+from gendsl.diagnostics.model import GendslError
+from gendsl.shape.dim import Dim
+from gendsl.shape.tensor_type import Fin
 from tests.triton_cuda import toy
 from tests.triton_cuda.fake_cuda import FakeCuda, FakeMachine
 
@@ -97,3 +101,97 @@ def test_every_memory_starts_at_a_multiple_of_64() -> None:
     assert all(offset % 64 == 0 for part in parts for offset in part.offsets.values())
     assert made.blocks.views["x"].shape == (5,)
     assert made.blocks.views["loss"].shape == ()
+
+
+def looped(count: int) -> KernelPlan:
+    """y = 0; `count` times y += index + 1; then w += y and the loss is y."""
+    index = Memory("index", (1,), Fin(Dim.of(2**31 - 1)), "temporary", 64)
+    memories = (
+        toy.memory("w", (1,), "param"),
+        toy.memory("y", (1,), "temporary"),
+        index,
+        toy.memory("loss", (), "output"),
+    )
+    return KernelPlan(
+        name="looped",
+        sizes={},
+        launches=(
+            Launch("clear", 1, ("y",), {}, 1, 1, ()),
+            Repeat(count, "index", (Launch("add", 1, ("y", "index"), {}, 1, 1, ()),)),
+            Launch("end", 1, ("w", "y", "loss"), {}, 1, 1, ()),
+        ),
+        memory={m.name: m for m in memories},
+        arena_bytes=128,
+        outputs={"loss": "loss"},
+    )
+
+
+@pytest.mark.parametrize(("count", "captures", "replays"), [(3, 1, 1), (300, 3, 302)])
+def test_a_long_loop_is_a_graph_of_its_body(count: int, captures: int, replays: int) -> None:
+    cuda = FakeCuda()
+
+    def add(grid: int, y: torch.Tensor, index: torch.Tensor, **_: int) -> None:
+        assert 0 <= int(index) < count, "an index that no loop has"
+        y.add_(index + 1)
+        index.add_(1)
+
+    def end(grid: int, w: torch.Tensor, y: torch.Tensor, loss: torch.Tensor, **_: int) -> None:
+        w.add_(y)
+        loss.copy_(y[0])
+
+    kernels = {
+        "clear": cuda.kernel(lambda grid, y, **_: y.zero_()),
+        "add": cuda.kernel(add),
+        "end": cuda.kernel(end),
+    }
+    device = FakeMachine(cuda)
+    made = Running(looped(count), kernels, device)
+    made.load({"w": np.array([1.0])})
+    made.blocks.views["index"].fill_(10**6)  # what a task before it left there
+    zero = made.blocks.views["index"].zero_
+    made.blocks.views["index"].zero_ = lambda: cuda.enqueue(zero)  # type: ignore[method-assign]
+    for number in range(2):
+        made.run(lambda arrays: None, number)
+    total = count * (count + 1) / 2
+    assert [value for _, value in collected(made)] == [total, total]
+    assert made.carried()["w"] == pytest.approx([1 + 2 * total])
+    assert (cuda.captures, cuda.replays) == (captures, 2 * replays)
+
+
+def test_the_first_run_takes_no_more_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a plan does not say cannot be refused with its estimate."""
+    cuda = FakeCuda()
+    made = running(cuda)
+
+    def block(size: int) -> torch.Tensor:
+        raise OutOfMemory(size, 0)
+
+    monkeypatch.setattr(made._machine, "block", block)
+    made.run(toy.fill(0), 0)
+    assert made.carried()["w"] == pytest.approx([toy.expected(1)[0]], rel=1e-6)
+
+
+def test_a_kernel_that_is_too_large_for_the_device() -> None:
+    errors = pytest.importorskip("triton.runtime.errors")
+    cuda = FakeCuda()
+
+    class Kernel:
+        def __getitem__(self, grid: tuple[int, ...]) -> Any:
+            def launch(*arguments: Any, **constants: Any) -> None:
+                raise errors.OutOfResources(122_880, 101_376, "shared memory")
+
+            return launch
+
+    made = Running(toy.plan(), {"scale": Kernel()}, FakeMachine(cuda))
+    with pytest.raises(GendslError, match="E0905") as caught:
+        made.run(toy.fill(0), 0)
+    (said,) = caught.value.diagnostics
+    assert "takes 122,880 of shared memory, and this device has 101,376" in said.message
+
+
+def test_constants_of_the_interpreter() -> None:
+    """It multiplies bfloat16 wrongly; a device does not need the detour."""
+    assert Interpreted().constants({"PRECISION": "bf16"}) == {"PRECISION": "bf16_as_float32"}
+    for given in ({"PRECISION": "tf32x3"}, {"BLOCK": 16}):
+        assert Interpreted().constants(given) is given
+    assert FakeMachine(FakeCuda()).constants({"PRECISION": "bf16"}) == {"PRECISION": "bf16"}

@@ -45,4 +45,13 @@ ENTRIES: tuple[Entry, ...] = (
         "",
         "the program is right; another target runs it",
     ),
+    Entry(
+        "E0905",
+        "a kernel needs more than this device has",
+        "Each program of a kernel keeps its tiles in registers and shared memory, and devices have "
+        "different amounts of it. A kernel of this step takes more than the device has, so nothing "
+        "was run. Kernels are compiled ahead of time for compute capability 9.0 and fit there.",
+        "",
+        "how much a kernel may take depends on the machine, not on the program",
+    ),
 )
