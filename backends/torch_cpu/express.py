@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from backends.common.text import unbracketed
+from backends.torch_cpu.closed import as_float, closed_form, is_anchor, is_literal
 from backends.torch_cpu.contraction import contraction, takes_bias
 from backends.torch_cpu.layout import images_to_convert
 from gendsl.ir.graph import Node
@@ -32,12 +33,11 @@ from gendsl.ops.arithmetic import (
     Sub,
 )
 from gendsl.ops.broadcast import Broadcast
-from gendsl.ops.compare import Less, LessEqual, ToReal, Where, Widen
+from gendsl.ops.compare import ToReal, Where, Widen
 from gendsl.ops.contract import Contract
 from gendsl.ops.conv import Conv2d, ConvTranspose2d
 from gendsl.ops.leaf import Const, Index, SizeValue, Truth
 from gendsl.ops.select import IndexAffine
-from gendsl.ops.slope import GeluSlope, SiluSlope
 from gendsl.ops.symbolic import Pi
 from gendsl.ops.unary import Relu
 from gendsl.shape.dim import Dim
@@ -135,6 +135,7 @@ class Expressions:
                 if source in self._inside and source not in self._apart:
                     stack.append(source)
         tied = {s for n in found for s in n.inputs if _tied(n, s)}
+        tied.update(s for n in found if (c := closed_form(self, n)) for s in c.inside)
         return [n for n in found if n not in tied]
 
     def apart(self, node: Node, name: str) -> str:
@@ -166,7 +167,7 @@ class Expressions:
         shape = self.context.shape(node)
         if value.number:
             text = f"torch.full({shape}, {unbracketed(value.text)}, dtype={dtype(node.type.elem)})"
-            return self.context.constant(text, "full") if _literal(value.text) else text
+            return self.context.constant(text, "full") if is_literal(value.text) else text
         return f"{value.text}.expand({_tuple(shape)})" if value.thin else value.text
 
     # ---- values -----------------------------------------------------------------------
@@ -218,9 +219,9 @@ class Expressions:
         product = self._layer(node)
         if product is not None:
             return Value(product)
-        slope = self._slope(node)
-        if slope is not None:
-            return Value(slope)
+        closed = closed_form(self, node)
+        if closed is not None:
+            return Value(closed.text)
         values = [self.value(source) for source in node.inputs]
         if all(v.number for v in values):
             return Value(self._number(node, [v.text for v in values]), number=True)
@@ -256,7 +257,7 @@ class Expressions:
                 return _affine(self.context, op, texts[0])
             case Power(exponent):
                 return f"num.power({unbracketed(texts[0])}, {float(exponent)!r})"
-            case Div() if _literal(texts[1]) and float(texts[1]):
+            case Div() if is_literal(texts[1]) and float(texts[1]):
                 return f"({self._operands(node, '({0} / ', texts)[0]} / {texts[1]})"
             case op if op.name in _NUMBER_TEMPLATES:
                 template = _NUMBER_TEMPLATES[op.name]
@@ -281,13 +282,13 @@ class Expressions:
             condition = f"torch.tensor({condition})"
         if values[1].number and values[2].number:
             scalar = f"torch.tensor({yes}, dtype={dtype(node.type.elem)})"
-            yes = self.context.constant(scalar, "scalar") if _literal(yes) else scalar
+            yes = self.context.constant(scalar, "scalar") if is_literal(yes) else scalar
         return f"torch.where({condition}, {yes}, {no})"
 
     def _layer(self, node: Node) -> str | None:
         """A product or convolution with its bias, and the relu of it or a tensor added to it, as
         one call, where all of it is part of this expression."""
-        if isinstance(node.op, Relu) and self._written(node.inputs[0]):
+        if isinstance(node.op, Relu) and self.written(node.inputs[0]):
             found = self._biased(node.inputs[0])
             return None if found is None else self._anchored(*found, then="relu")
         found = self._biased(node)
@@ -298,10 +299,10 @@ class Expressions:
         if not isinstance(node.op, Add):
             return None
         for main, other in (node.inputs, node.inputs[::-1]):
-            if not self._written(main) or main is other or self.value(other).number:
+            if not self.written(main) or main is other or self.value(other).number:
                 continue
             anchor, bias = self._biased(main) or (main, None)
-            if _is_anchor(anchor):
+            if is_anchor(anchor):
                 return self._anchored(anchor, bias, plus=self._text(other))
         return None
 
@@ -310,7 +311,7 @@ class Expressions:
         if not isinstance(node.op, Add):
             return None
         for main, bias in (node.inputs, node.inputs[::-1]):
-            if not (self._written(main) and self._written(bias)) or main is bias:
+            if not (self.written(main) and self.written(bias)) or main is bias:
                 continue
             match main.op, bias.op:
                 case Contract() as op, Broadcast(positions=places) if takes_bias(op):
@@ -325,13 +326,13 @@ class Expressions:
     def _distances(self, node: Node) -> str | None:
         """b - k x W as one product, for a vector b along its last axis and a number k."""
         bias, scaled = node.inputs
-        if not (self._written(bias) and self._written(scaled) and isinstance(scaled.op, Mul)):
+        if not (self.written(bias) and self.written(scaled) and isinstance(scaled.op, Mul)):
             return None
         scale, main = self.value(scaled.inputs[0]), scaled.inputs[1]
         op, last = main.op, (node.type.rank - 1,)
-        known = scale.number and _as_float(scale.text) is not None
+        known = scale.number and as_float(scale.text) is not None
         rows = isinstance(bias.op, Broadcast) and bias.op.positions == last
-        if not (known and rows and self._written(main) and isinstance(op, Contract)):
+        if not (known and rows and self.written(main) and isinstance(op, Contract)):
             return None
         if not takes_bias(op):
             return None
@@ -344,7 +345,7 @@ class Expressions:
         vector = None if bias is None else self._vector(bias)
         return self._kernels[main.op.name](self, main, vector, then, plus)
 
-    def _written(self, node: Node) -> bool:
+    def written(self, node: Node) -> bool:
         """Whether the node's own text stands in this expression."""
         return node in self._inside and node not in self._apart
 
@@ -352,57 +353,8 @@ class Expressions:
         """The operand of a broadcast."""
         return unbracketed(self.whole(bias.inputs[0]))
 
-    def _slope(self, node: Node) -> str | None:
-        """An adjoint of a unit as one call: torch's own, which is many times faster than the
-        formula (where branches on every entry)."""
-        match node.op:
-            case Mul():
-                return self._smooth_slope(node)
-            case Where():
-                return self._gate(node)
-            case _:
-                return None
-
-    def _smooth_slope(self, node: Node) -> str | None:
-        """g times the derivative of a smooth unit."""
-        for slope, g in (node.inputs, node.inputs[::-1]):
-            if isinstance(slope.op, (SiluSlope, GeluSlope)) and self._written(slope):
-                x, g_text = self.whole(slope.inputs[0]), self.whole(g)
-                return f"{slope.op.name}({unbracketed(x)}, {unbracketed(g_text)})"
-        return None
-
-    def _gate(self, node: Node) -> str | None:
-        """`where(0 < x, g, 0)` and `where(0 < x, g, k * g)`, and so with <=."""
-        condition, g, low = node.inputs
-        if not self._written(condition) or not isinstance(condition.op, (Less, LessEqual)):
-            return None
-        if not self._is_zero(condition.inputs[0]) or self.value(condition.inputs[1]).number:
-            return None
-        operands = f"{self._text(condition.inputs[1])}, {self._text(g)}"
-        at_zero = "_at_0" if isinstance(condition.op, LessEqual) else ""
-        if self._is_zero(low):
-            return f"relu_slope{at_zero}({operands})"
-        if isinstance(low.op, Mul) and self._written(low) and low.inputs[1] is g:
-            scale = self.value(low.inputs[0])
-            if scale.number and (number := _as_float(scale.text)) is not None and number > 0:
-                return f"leaky_slope{at_zero}({operands}, {unbracketed(scale.text)})"
-        return None
-
     def _text(self, node: Node) -> str:
         return unbracketed(self.whole(node))
-
-    def _is_zero(self, node: Node) -> bool:
-        value = self.value(node)
-        return value.number and _as_float(value.text) == 0
-
-
-def _is_anchor(node: Node) -> bool:
-    """Whether the node is made by a call whose result is a tensor of its own."""
-    match node.op:
-        case Contract() as op:
-            return bool(op.summed)
-        case op:
-            return isinstance(op, (Conv2d, ConvTranspose2d))
 
 
 # ---- parts -------------------------------------------------------------------------------
@@ -416,8 +368,6 @@ def _tied(reader: Node, node: Node) -> bool:
             | (Relu(), Add())
             | (Sub(), Mul())
             | (Mul(), Contract())
-            | (Where(), Less() | LessEqual() | Mul())
-            | (Mul(), SiluSlope() | GeluSlope())
         ):
             return True
         case _:
@@ -457,16 +407,6 @@ def _binds_tighter(op: str, place: int, operand: str) -> bool:
     if op in _SUMS:
         return operand in _PRODUCTS or (place == 0 and operand in _SUMS)
     return op in _PRODUCTS and place == 0 and operand in _PRODUCTS
-
-
-def _as_float(text: str) -> float | None:
-    """The value of a literal."""
-    return float(text) if _literal(text) and text not in ("True", "False") else None
-
-
-def _literal(text: str) -> bool:
-    """Whether a number's text names no value of the call."""
-    return not any(c.isalpha() and c != "e" for c in text) or text in ("True", "False")
 
 
 def _spread(op: Broadcast, value: Value) -> Value:

@@ -204,7 +204,19 @@ def leaky_slope(x: Tensor, g: Tensor, slope: float) -> Tensor:
 
 def leaky_slope_at_0(x: Tensor, g: Tensor, slope: float) -> Tensor:
     """`g` where x >= 0, else `slope * g`."""
-    return relu_slope_at_0(x, g).mul_(1 - slope).add_(g, alpha=slope)
+    # What is at least 0 is above 0 with the least number added, and nothing else is.
+    above = x + _smallest(x)
+    return torch.ops.aten.leaky_relu_backward.grad_input(g, above, slope, False, grad_input=above)
+
+
+def sigmoid_slope(y: Tensor, g: Tensor) -> Tensor:
+    """`g y (1 - y)`."""
+    return torch.ops.aten.sigmoid_backward.default(g, y)
+
+
+def softmax_slope(y: Tensor, g: Tensor, dim: int) -> Tensor:
+    """`y (g - the sum of g y along dim)`."""
+    return torch.ops.aten._softmax_backward_data.default(g, y, dim, y.dtype)
 
 
 def silu_slope(x: Tensor, g: Tensor | None = None) -> Tensor:
@@ -215,6 +227,33 @@ def silu_slope(x: Tensor, g: Tensor | None = None) -> Tensor:
 def gelu_slope(x: Tensor, g: Tensor | None = None) -> Tensor:
     """The derivative of gelu at x, times `g`."""
     return torch.ops.aten.gelu_backward.default(torch.ones_like(x) if g is None else g, x)
+
+
+# The same with the result in the place of `g`.
+
+
+def relu_slope_(y: Tensor, g: Tensor) -> Tensor:
+    return torch.ops.aten.threshold_backward.grad_input(g, y, 0.0, grad_input=g)
+
+
+def relu_slope_at_0_(y: Tensor, g: Tensor) -> Tensor:
+    return torch.ops.aten.threshold_backward.grad_input(g, y, -_smallest(y), grad_input=g)
+
+
+def sigmoid_slope_(y: Tensor, g: Tensor) -> Tensor:
+    return torch.ops.aten.sigmoid_backward.grad_input(g, y, grad_input=g)
+
+
+def softmax_slope_(y: Tensor, g: Tensor, dim: int) -> Tensor:
+    return torch.ops.aten._softmax_backward_data.out(g, y, dim, y.dtype, grad_input=g)
+
+
+def silu_slope_(x: Tensor, g: Tensor) -> Tensor:
+    return torch.ops.aten.silu_backward.grad_input(g, x, grad_input=g)
+
+
+def gelu_slope_(x: Tensor, g: Tensor) -> Tensor:
+    return torch.ops.aten.gelu_backward.grad_input(g, x, grad_input=g)
 
 
 # ---- numbers -----------------------------------------------------------------------------
@@ -293,6 +332,14 @@ def namespace(real: torch.dtype) -> dict[str, Any]:
         "leaky_slope_at_0": leaky_slope_at_0,
         "silu_slope": silu_slope,
         "gelu_slope": gelu_slope,
+        "sigmoid_slope": sigmoid_slope,
+        "softmax_slope": softmax_slope,
+        "relu_slope_": relu_slope_,
+        "relu_slope_at_0_": relu_slope_at_0_,
+        "sigmoid_slope_": sigmoid_slope_,
+        "softmax_slope_": softmax_slope_,
+        "silu_slope_": silu_slope_,
+        "gelu_slope_": gelu_slope_,
         "scatter_slice": scatter_slice,
         "gather": gather,
         "scatter_add": scatter_add,

@@ -61,6 +61,23 @@ def _addmm(bias: Tensor, a: Tensor, b: Tensor) -> Anything:
     return arithmetic("add", ranked(2, 2)(a, b), bias)
 
 
+def _scaled(kind: str) -> Callable[..., Anything]:
+    """x + alpha y, or x - alpha y."""
+
+    def apply(x: Anything, y: Anything, alpha: Anything = v.ONE) -> Anything:
+        return arithmetic(kind, x, arithmetic("mul", alpha, y))
+
+    return apply
+
+
+def _addcmul(x: Anything, a: Anything, b: Anything, value: Anything = v.ONE) -> Anything:
+    return arithmetic("add", x, arithmetic("mul", value, arithmetic("mul", a, b)))
+
+
+def _binary(kind: str) -> Callable[..., Anything]:
+    return lambda x, y: arithmetic(kind, x, y)
+
+
 def _dense(a: Tensor, b: Tensor, bias: Anything = None, then: Anything = "none") -> Anything:
     y = ranked(2, 2)(a, b)
     y = y if bias is None else arithmetic("add", y, bias)
@@ -185,6 +202,15 @@ _NAMED = {
     "torch.nn.functional.silu": "silu",
     "torch.nn.functional.gelu": "gelu",
 }
+# With `_` after its name, each puts its result in the place of its second operand.
+_SLOPES: dict[str, Callable[..., Anything]] = {
+    "relu_slope": tv.relu_slope,
+    "relu_slope_at_0": tv.slope_at_0,
+    "sigmoid_slope": tv.sigmoid_slope,
+    "softmax_slope": tv.softmax_slope,
+    "silu_slope": tv.silu_slope,
+    "gelu_slope": tv.gelu_slope,
+}
 _POINTWISE = [
     "exp",
     "expm1",
@@ -234,6 +260,9 @@ CALLS: dict[str, Callable[..., Anything]] = {
     "torch.dot": ranked(1, 1),
     "torch.matmul": product,
     "torch.addmm": _addmm,
+    "torch.add": _scaled("add"),
+    "torch.sub": _scaled("sub"),
+    "torch.addcmul": _addcmul,
     "torch.conv2d": _conv2d,
     "conv2d_relu": lambda *args: of_op("relu")(_conv2d(*args)),
     "argmin": tv.pick("argmin"),
@@ -243,13 +272,12 @@ CALLS: dict[str, Callable[..., Anything]] = {
     "torch.full": _full,
     "torch.tensor": lambda x, dtype=None: tv.scalar(x),
     "dense": _dense,
-    "relu_slope": tv.relu_slope,
+    **_SLOPES,
+    **{f"{name}_": meaning for name, meaning in _SLOPES.items()},
+    "torch.nn.functional.leaky_relu": tv.leaky_relu,
     "channels_last": lambda x: x,
-    "relu_slope_at_0": tv.slope_at_0,
     "leaky_slope": tv.leaky("less"),
     "leaky_slope_at_0": tv.leaky("less_equal"),
-    "silu_slope": tv.silu_slope,
-    "gelu_slope": tv.gelu_slope,
     "scatter_slice": tv.scatter_slice,
     "gather": _gather,
     "scatter_add": _scatter_add,
@@ -257,6 +285,14 @@ CALLS: dict[str, Callable[..., Anything]] = {
     "conv2d_weight_grad": _conv2d_weight_grad,
     "float": tv.to_real,
     "num.power": tv.power,
+}
+# Methods that leave their result in the tensor's own memory.
+IN_PLACE: dict[str, Callable[..., Anything]] = {
+    "add_": _scaled("add"),
+    "sub_": _scaled("sub"),
+    "mul_": _binary("mul"),
+    "div_": _binary("div"),
+    "addcmul_": _addcmul,
 }
 METHODS: dict[str, Callable[..., Anything]] = {
     "t": tv.transposed,

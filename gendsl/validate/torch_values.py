@@ -198,6 +198,25 @@ def leaky(kind: str) -> Callable[..., Anything]:
     return apply
 
 
+def leaky_relu(x: Anything, slope: Anything) -> Anything:
+    """x where x > 0, else slope * x."""
+    return where(comparison("less", v.ZERO, x), x, arithmetic("mul", slope, x))
+
+
+def sigmoid_slope(y: Anything, g: Anything) -> Anything:
+    """g y (1 - y)."""
+    rest = arithmetic("sub", v.ONE, y)
+    return arithmetic("mul", g, arithmetic("mul", y, rest))
+
+
+def softmax_slope(y: Tensor, g: Tensor, dim: Anything) -> Anything:
+    """y (g - the sum of g y along dim)."""
+    product = arithmetic("mul", g, y)
+    assert isinstance(product, Tensor)
+    total = reduced("sum", product, dim)
+    return arithmetic("mul", y, arithmetic("sub", g, unsqueezed(total, dim)))
+
+
 def silu_slope(x: Anything, g: Anything = None) -> Anything:
     """The derivative of silu at x, times g: s (1 + x (1 - s)) of s = sigmoid x."""
     s = of_op("sigmoid")(x)
