@@ -25,11 +25,21 @@ PROGRAMS = Path(__file__).parents[1] / "programs"
 
 # The most launches that a step may take.
 BOUNDS: Mapping[str, int] = {
+    "programs/autoencoder.gml": 8,
     "programs/vae.gml": 8,
     "programs/beta_vae.gml": 8,
-    "programs/vq_vae.gml": 30,
+    "programs/conditional_vae.gml": 8,
+    "programs/conv_vae.gml": 15,
+    "programs/vq_vae.gml": 15,
+    "programs/vq_vae_ema.gml": 15,
+    "programs/gan.gml": 18,
     "programs/lsgan.gml": 18,
-    "programs/mae.gml": 45,
+    "programs/lsgan_ring.gml": 18,
+    "programs/wgan_gp.gml": 36,
+    "programs/ddpm.gml": 24,
+    "programs/ddpm_unet.gml": 24,
+    "programs/flow_matching.gml": 24,
+    "programs/mae.gml": 24,
     "benchmarks/workloads/mlp_vae.gml": 8,
     "benchmarks/workloads/digits_vae.gml": 8,
     "benchmarks/workloads/vq_vae.gml": 30,

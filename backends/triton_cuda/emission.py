@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backends.triton_cuda.index import (
+    SAMPLE,
     Affine,
     Flat,
     Index,
@@ -27,7 +28,9 @@ from backends.triton_cuda.index import (
 )
 from gendsl.shape.dim import ONE, Dim
 
-RESERVED = frozenset((*keyword.kwlist, "tl", "triton", "pid", "range", "float", "int", "PRECISION"))
+RESERVED = frozenset(
+    (*keyword.kwlist, "tl", "triton", "pid", "range", "float", "int", "PRECISION", SAMPLE)
+)
 # How many entries a tile of a reduction holds at most, and how many it takes at once.
 _TILE = 4096
 _LEAST = 16

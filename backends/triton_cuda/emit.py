@@ -2,19 +2,22 @@
 
 In: a `StepGraph`, or output nodes by name, and a number for every size. Out: a `KernelPlan` and a
 `Source`. The text has the device functions that it needs, one function per task, which says what it
-computes, and one kernel per launch, whose programs are divided among its tasks. Sizes stand in the
+computes, and one kernel per launch, whose programs are divided among its tasks; the first ones take
+a sample each through the tasks of a chain (`backends.triton_cuda.chains`). Sizes stand in the
 text by name; the numbers are constants of the launch. Always: equal graphs and sizes give equal
 text; neither torch nor triton is needed.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from backends.common.text import Source, Writer
-from backends.triton_cuda import prelude
+from backends.triton_cuda import chains, prelude
 from backends.triton_cuda.arena import Life, arrange
+from backends.triton_cuda.index import SAMPLE, size_text
 from backends.triton_cuda.launch import KernelPlan, Launch, Repeat, TaskInfo
 from backends.triton_cuda.launch import Step as PlanStep
 from backends.triton_cuda.lower import lowered
@@ -69,7 +72,9 @@ class _Program:
         places = self._targets(outputs)
         written = {n: v for n, v in outputs.items() if n in places and not self._is_given(n, v)}
         targets = {n: places[n] for n in written}
-        unit = Unit(build, self.memories, written, targets, host_numbers(list(outputs.values())))
+        numbers = host_numbers(list(outputs.values()))
+        batch = chains.batch_of(outputs.values())
+        unit = Unit(build, self.memories, written, targets, numbers, batch=batch)
         steps = unit.steps()
         setup, steps = self._constants(steps)
         self.memories.finish()
@@ -122,8 +127,8 @@ class _Program:
             if once:
                 setup.append(Stage(tuple(once)))
             others = tuple(t for t in step.tasks if t not in once)
-            if others:
-                rest.append(Stage(others))
+            if others or step.chain:
+                rest.append(Stage(others, step.chain))
         self.memories.pinned |= fixed
         return setup, rest
 
@@ -150,32 +155,42 @@ class _Program:
     def _launch(self, stage: Stage) -> Launch:
         self.launches += 1
         name = f"stage_{self.launches}"
-        stage = Stage(tuple(replace(t, name=self.memories.name(t.name)) for t in stage.tasks))
+        stage = Stage(
+            chain=tuple(tuple(map(self._named, group)) for group in stage.chain),
+            tasks=tuple(map(self._named, stage.tasks)),
+        )
         self.position += 1
-        arguments = tuple(dict.fromkeys(m for t in stage.tasks for m in t.memories))
+        arguments = tuple(dict.fromkeys(m for t in stage.all for m in t.memories))
         for memory in arguments:
             first, _ = self.lives.get(memory, (self.position, 0))
             self.lives[memory] = (first, self.position)
         constants: dict[str, int | str] = {
             size: self.sizes[size]
             for size in self.sizes
-            if any(size in t.sizes for t in stage.tasks)
+            if any(size in needed(t) for t in stage.all)
         }
-        for number, task in enumerate(stage.tasks):
+        for number, task in enumerate(stage.all):
             for constant, value in task.constants.items():
                 constants[f"{constant}__{number}"] = value
-        if any(t.precision for t in stage.tasks):
+        if any(t.precision for t in stage.all):
             constants["PRECISION"] = CONSTANT[self.precision]
         self.kernels.append((name, stage))
+        samples = max((self._samples(t) for t in stage.all if t.sample), default=0)
         return Launch(
             kernel=name,
-            grid=sum(t.count for t in stage.tasks),
+            grid=samples + sum(t.count for t in stage.tasks),
             arguments=arguments,
             constants=constants,
             warps=warps(stage),
             stages=_STAGES,
-            tasks=tuple(self._info(t) for t in stage.tasks),
+            tasks=tuple(self._info(t) for t in stage.all),
         )
+
+    def _named(self, task: TaskText) -> TaskText:
+        return replace(task, name=self.memories.name(task.name))
+
+    def _samples(self, task: TaskText) -> int:
+        return 1 if task.sample is None else task.sample.size.size(self.sizes)
 
     def _info(self, task: TaskText) -> TaskInfo:
         table = self.memories.table
@@ -183,7 +198,7 @@ class _Program:
         return TaskInfo(
             name=task.name,
             about=about(task),
-            programs=task.count,
+            programs=self._samples(task) * task.count,
             reads=tuple(m for m in task.memories if m not in task.writes or m in task.reads),
             writes=task.writes,
             flops=sum(flops(node, self.sizes) for node in task.inlined),
@@ -228,7 +243,7 @@ class _Program:
     def _text(self, plan: KernelPlan) -> Source:
         body = Writer()
         for _, stage in self.kernels:
-            for task in stage.tasks:
+            for task in stage.all:
                 _task(body, task)
         for name, stage in self.kernels:
             _kernel(body, name, stage)
@@ -257,7 +272,7 @@ class _Program:
 
 def warps(stage: Stage) -> int:
     """Of each program: eight where a product's tile is large, else four."""
-    tiles = (t.constants.get("BLOCK_M", 1) * t.constants.get("BLOCK_N", 1) for t in stage.tasks)
+    tiles = (t.constants.get("BLOCK_M", 1) * t.constants.get("BLOCK_N", 1) for t in stage.all)
     return 8 if max(tiles, default=1) >= _LARGE else 4
 
 
@@ -272,9 +287,20 @@ def about(task: TaskText) -> str:
     return f"{', '.join(task.writes)}{source}"
 
 
+def needed(task: TaskText) -> list[str]:
+    """The sizes that a task's launch has to know."""
+    own = [] if task.sample is None else _words(size_text(task.sample.size))
+    return list(dict.fromkeys((*task.sizes, *own)))
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[A-Za-z_]\w*", text)
+
+
 def _parameters(task: TaskText) -> list[str]:
     pointers = [f"{m}_ptr" for m in task.memories]
-    return ["pid", *pointers, *(f"{name}: tl.constexpr" for name in task.extra)]
+    first = ["pid"] if task.sample is None else [SAMPLE, "pid"]
+    return [*first, *pointers, *(f"{name}: tl.constexpr" for name in task.extra)]
 
 
 def _signature(writer: Writer, heading: str, parameters: Sequence[str]) -> None:
@@ -300,41 +326,60 @@ def _task(writer: Writer, task: TaskText) -> None:
 
 
 def _kernel(writer: Writer, name: str, stage: Stage) -> None:
-    """The launch: ranges of programs belong to tasks."""
-    pointers = list(dict.fromkeys(f"{m}_ptr" for t in stage.tasks for m in t.memories))
-    sizes = list(dict.fromkeys(s for t in stage.tasks for s in t.sizes))
-    blocks = [f"{c}__{k}" for k, t in enumerate(stage.tasks) for c in t.constants]
-    precise = ["PRECISION"] if any(t.precision for t in stage.tasks) else []
+    """The launch: ranges of programs belong to tasks, the first one to the chain."""
+    pointers = list(dict.fromkeys(f"{m}_ptr" for t in stage.all for m in t.memories))
+    sizes = list(dict.fromkeys(s for t in stage.all for s in needed(t)))
+    blocks = [f"{c}__{k}" for k, t in enumerate(stage.all) for c in t.constants]
+    precise = ["PRECISION"] if any(t.precision for t in stage.all) else []
     extra = [f"{c}: tl.constexpr" for c in (*sizes, *blocks, *precise)]
     writer.line()
     writer.line("@triton.jit")
     _signature(writer, name, [*pointers, *extra])
     writer.line("    pid = tl.program_id(0)")
     start = "0"
-    for number, task in enumerate(stage.tasks):
-        given = [f"{m}_ptr" for m in task.memories]
-        given += [f"{c}__{number}" if c in task.constants else c for c in task.extra]
+    numbers = {t.name: number for number, t in enumerate(stage.all)}
+    if stage.chain:
+        start = "end"
+        _chain(writer, stage, numbers)
+    for task in stage.tasks:
+        number, alone = numbers[task.name], len(stage.all) == 1
         own = "pid" if start == "0" else f"pid - {start}"
-        last = number == len(stage.tasks) - 1
-        indent = "    "
-        if len(stage.tasks) > 1:
-            indent = "        "
-            if not last:
-                count = task.programs
-                for constant in task.constants:
-                    count = _renamed(count, constant, f"{constant}__{number}")
-                end = f"end_{number}"
-                total = count if start == "0" else f"{start} + {count}"
-                writer.line(f"    {end} = {total}")
-                writer.line(f"    if (pid >= {start}) & (pid < {end}):")
-                start = end
-            else:
+        if task is stage.tasks[-1]:
+            if not alone:
                 writer.line(f"    if pid >= {start}:")
-        writer.line(f"{indent}{task.name}({', '.join([own, *given])})")
+        else:
+            end, count = f"end_{number}", _count(task, number)
+            total = count if start == "0" else f"{start} + {count}"
+            writer.line(f"    {end} = {total}")
+            writer.line(f"    if (pid >= {start}) & (pid < {end}):")
+            start = end
+        writer.line(f"{'    ' if alone else '        '}{_call(task, number, own)}")
     writer.line()
 
 
-def _renamed(text: str, word: str, to: str) -> str:
-    import re
+def _chain(writer: Writer, stage: Stage, numbers: Mapping[str, int]) -> None:
+    """One program for each sample; the next group starts when all of the one before is written."""
+    samples = next(t.sample for t in stage.all if t.sample is not None).size
+    writer.line(f"    end = {size_text(samples)}")
+    writer.line("    if pid < end:")
+    for place, group in enumerate(stage.chain):
+        if place:
+            writer.line("        tl.debug_barrier()")
+        for task in group:
+            number = numbers[task.name]
+            writer.line(f"        for part in range(0, {_count(task, number)}):")
+            writer.line(f"            {_call(task, number, 'pid', 'part')}")
 
-    return re.sub(rf"\b{word}\b", to, text)
+
+def _count(task: TaskText, number: int) -> str:
+    """How many programs a task takes, in the names of its launch."""
+    count = task.programs
+    for constant in task.constants:
+        count = re.sub(rf"\b{constant}\b", f"{constant}__{number}", count)
+    return count
+
+
+def _call(task: TaskText, number: int, *first: str) -> str:
+    given = [f"{m}_ptr" for m in task.memories]
+    given += [f"{c}__{number}" if c in task.constants else c for c in task.extra]
+    return f"{task.name}({', '.join([*first, *given])})"

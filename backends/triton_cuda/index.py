@@ -14,6 +14,9 @@ from functools import lru_cache
 
 from gendsl.shape.dim import ONE, ZERO, Dim
 
+# The parameter of a task with the number of the sample that it is for.
+SAMPLE = "sample"
+
 
 @dataclass(frozen=True)
 class Var:

@@ -72,6 +72,13 @@ def roles(node: Node) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]
             return (), (0, 2, 3), (1,)
 
 
+def single(node: Node, own: int) -> bool:
+    """Whether a result has but one row or one column, its first `own` axes aside."""
+    _, rows, columns = roles(node)
+    shape = node.type.shape
+    return any(Dim.product(shape[a] for a in axes if a >= own) == ONE for axes in (rows, columns))
+
+
 def summed(node: Node) -> Dim:
     """How many products one entry sums up."""
     shapes = [source.type.shape for source in node.inputs]

@@ -6,7 +6,9 @@ it is read. Note [What is stored]: contractions, reductions and outputs are, at 
 contraction or reduction whose only reader is pointwise is not, but the reader, in the same task
 (its epilogue), as far as everything else that it reads is there by then; outputs that follow
 pointwise (the update of a parameter) join. Short reductions, small products of attention and
-products with a vector are computed again by each reader, which saves a launch each.
+products with a vector are computed again by each reader, which saves a launch each. Where samples
+go through chains (`backends.triton_cuda.chains`) a task more costs a barrier only, and nearly
+everything that belongs to a sample is stored.
 """
 
 from __future__ import annotations
@@ -24,10 +26,13 @@ from gendsl.ops.leaf import Const, Input, Truth
 from gendsl.ops.leaf import Index as IndexOp
 from gendsl.ops.loop import Loop, Placeholder
 from gendsl.ops.reduce import Choice, CumProd
+from gendsl.shape.dim import Dim
 
 _WORK = 4096  # products or sums that may be computed again for one entry
 _NARROW, _SHALLOW, _SMALL = 64, 128, 1 << 19  # width, depth and work of others that may be
 _ATTENTION = 128  # extents of products that may be computed again
+_LOADS = 3  # tensors that an operand of a product may be computed from, where chains store others
+_BRIEF = 8  # summands of a sample's reduction that may be taken again, where chains store others
 
 
 @dataclass
@@ -46,6 +51,7 @@ class Cut:
     given: Callable[[Node], bool]
     host: set[Node]
     sizes: Mapping[str, int]
+    batch: Dim | None = None  # samples that go through chains
     forced: set[Node] = field(default_factory=set)
     stored: set[Node] = field(default_factory=set)
     anchors: dict[Node, Node] = field(default_factory=dict)
@@ -90,10 +96,12 @@ class Cut:
 
     def run(self) -> list[Group]:
         self.stored = {n for n in self.outputs if not self.leaf(n)} | self.forced
+        self.stored |= self._operands()
         inside: dict[Node, dict[Node, int]] = {}
         for node in self.nodes:
             inside[node] = self._inside(node, inside)
-            if isinstance(node.op, Loop) or inside[node].get(node, 0) > _WORK:
+            most = _BRIEF if self._of_samples(node) else _WORK
+            if isinstance(node.op, Loop) or inside[node].get(node, 0) > most:
                 self.stored.add(node)
             if isinstance(node.op, Loop):
                 self.stored.update(n for n in node.inputs if not self.leaf(n))
@@ -122,8 +130,47 @@ class Cut:
         count = prod(shape[a].size(self.sizes) for a in node.op.attributes()["axes"])
         return {node: count * each + sum(same.values()), **same}
 
+    def _operands(self) -> set[Node]:
+        """Samples' operands of products that take many loads: the product reads each entry again
+        for each of its blocks and windows."""
+        found: set[Node] = set()
+        for node in self.nodes if self.batch is not None else ():
+            todo = list(node.inputs) if products.handles(node) else []
+            while todo:
+                source = todo.pop()
+                if self.leaf(source) or source in found:
+                    continue
+                if not source.inputs or _anchor(source) or isinstance(source.op, Loop):
+                    continue
+                if not pointwise(source.op):
+                    todo.extend(source.inputs)
+                elif self._of_samples(source) and source.type.rank > 2:
+                    if self._loads(source) > _LOADS:
+                        found.add(source)
+        return found
+
+    def _loads(self, node: Node) -> int:
+        """How many tensors a pointwise result is computed from."""
+        seen, stack, count = {node}, [node], 0
+        while stack:
+            for source in stack.pop().inputs:
+                if source in seen or source in self.host:
+                    continue
+                seen.add(source)
+                if self.leaf(source) or _anchor(source) or not source.inputs:
+                    count += not isinstance(source.op, (Const, Truth, IndexOp))
+                else:
+                    stack.append(source)
+        return count
+
+    def _of_samples(self, node: Node) -> bool:
+        """Whether samples that go through chains have entries of a node of their own."""
+        return self.batch is not None and node.type.shape[:1] == (self.batch,)
+
     def _product_work(self, node: Node, each: int) -> int:
         depth = products.summed(node).size(self.sizes)
+        if self._of_samples(node):
+            return depth * each if depth <= 4 else _WORK + 1
         both, rows, columns = products.roles(node)
         shape = [d.size(self.sizes) for d in node.type.shape]
         high, wide = (prod(shape[a] for a in axes) for axes in (rows, columns))

@@ -4,7 +4,8 @@ In: the nodes that a task computes (of one shape), what is in memory, and the no
 tile. Out: `TaskText`: the function, what it reads and writes, how many programs it takes. Kinds of
 tiles: *product* (rows and columns of a contraction, one program a tile; what both operands share
 goes over programs), *rows* (a split of the row-major place in two, for results that reductions
-along the second part enter), *flat* (one axis).
+along the second part enter), *flat* (one axis). A task that is done sample by sample gets the
+number of its sample, and has such a tile over the other axes.
 """
 
 from __future__ import annotations
@@ -16,7 +17,16 @@ from math import prod
 
 from backends.triton_cuda import products
 from backends.triton_cuda.emission import Emission, power_of_two
-from backends.triton_cuda.index import Index, Num, Var, ravel, size_text, unravel, variables
+from backends.triton_cuda.index import (
+    Index,
+    Num,
+    Var,
+    affine,
+    ravel,
+    size_text,
+    unravel,
+    variables,
+)
 from backends.triton_cuda.values import At, Storage, Values
 from gendsl.ir.graph import Node
 from gendsl.shape.dim import ONE, ZERO, Dim
@@ -37,7 +47,8 @@ class Split:
 
 @dataclass(frozen=True)
 class TaskText:
-    """A task, written. `parameters`: its memories in order, then sizes, then constants."""
+    """A task, written. `parameters`: its memories in order, then sizes, then constants. `programs`
+    it takes: for each sample, where it is done sample by sample (`sample`)."""
 
     name: str
     roots: tuple[Node, ...]
@@ -54,6 +65,7 @@ class TaskText:
     slow: tuple[Node, ...]
     folds: bool
     at: At = field(default=(), repr=False)
+    sample: Var | None = None
 
     @property
     def extra(self) -> tuple[str, ...]:
@@ -65,12 +77,19 @@ class Tile:
     """Writes one task."""
 
     def __init__(
-        self, name: str, roots: Sequence[Node], storage: Storage, sizes: Mapping[str, int]
+        self,
+        name: str,
+        roots: Sequence[Node],
+        storage: Storage,
+        sizes: Mapping[str, int],
+        sample: Var | None = None,
     ) -> None:
-        self.name, self.roots, self.sizes = name, tuple(roots), sizes
+        self.name, self.roots, self.sizes, self.sample = name, tuple(roots), sizes, sample
         self.emit = Emission(sizes, sizes)
         self.values = Values(self.emit, storage)
         self.shape = roots[0].type.shape
+        self.first: At = () if sample is None else (sample,)  # of every place of the results
+        self.inner = self.shape[len(self.first) :]
         self.programs: list[str] = []
         self.count = 1
         self.base: Index = Num(ZERO)
@@ -79,17 +98,20 @@ class Tile:
 
     def product(self, anchor: Node) -> At:
         """Rows and columns of a contraction."""
-        both, rows, columns = products.roles(anchor)
+        own = len(self.first)
+        both, rows, columns = (
+            tuple(a for a in axes if a >= own) for axes in products.roles(anchor)
+        )
         shape = anchor.type.shape
         heights, widths, shared = (tuple(shape[a] for a in axes) for axes in (rows, columns, both))
         high, wide, deep = (Dim.product(d) for d in (heights, widths, shared))
         m, n = self._pair(high, wide, _SIDE, _SIDE)
-        places: dict[int, Index] = {}
+        places: dict[int, Index] = dict(enumerate(self.first))
         if deep != ONE:
             self.count *= deep.size(self.sizes)
             inner = " * ".join(self.programs)
-            b = Var("b", deep, None, 0)
-            self.emit.line(f"b = pid // ({inner})", 0)
+            b = Var(self.emit.fresh("b"), deep, None, 0)
+            self.emit.line(f"{b.name} = pid // ({inner})", 0)
             places |= zip(both, unravel(b, shared), strict=True)
             self.programs.insert(0, size_text(deep, True))
         else:
@@ -122,22 +144,22 @@ class Tile:
 
     def rows(self, split: Split) -> At:
         """A split of the row-major place."""
-        total = Dim.product(self.shape)
+        total = Dim.product(self.inner)
         wide = total.divide(split.rows)
         assert wide is not None
         broad = 256
         m, n = self._pair(split.rows, wide, _FOLDED, broad)
-        return unravel(ravel((split.rows, wide), (m, n)), self.shape)
+        return (*self.first, *unravel(ravel((split.rows, wide), (m, n)), self.inner))
 
     def flat(self, most: int) -> At:
         """One axis."""
-        total = Dim.product(self.shape)
+        total = Dim.product(self.inner)
         block = self._block("BLOCK", total, most)
         self.programs = [f"tl.cdiv({size_text(total)}, {block})"]
         name = self.emit.fresh("i")
         self.emit.line(f"{name} = pid * {block} + tl.arange(0, {block})[:, None]", 0)
         self.base = Var(name, total, 0, 0, block)
-        return unravel(self.base, self.shape)
+        return (*self.first, *unravel(self.base, self.inner))
 
     # ---- text -------------------------------------------------------------------------
 
@@ -147,6 +169,8 @@ class Tile:
         place = ravel(self.shape, at) if at else Num(ZERO)
         if not variables(place):  # the only entry of its tile
             place = self.base
+        elif place == self.sample:
+            place = affine([(ONE, place), (ONE, self.base)])
         mask = self.emit.mask(variables(place))
         address = self.emit.sum(place)
         for root, value in made:
@@ -176,6 +200,7 @@ class Tile:
             slow=tuple(self.values.slow),
             folds=any(c.startswith(("BLOCK_R", "BLOCK_K")) for c in self.emit.constants),
             at=at,
+            sample=self.sample,
         )
 
 
@@ -186,13 +211,15 @@ def write(
     storage: Storage,
     sizes: Mapping[str, int],
     results: Mapping[Node, str],
+    sample: Var | None = None,
 ) -> TaskText:
     """The text of a task, with the tile that suits it: the first that has nothing slow."""
+    own = sample is not None
 
     def start() -> Tile:
-        return Tile(name, roots, storage, sizes)
+        return Tile(name, roots, storage, sizes, sample)
 
-    if anchor is not None and _is_product(anchor, sizes):
+    if anchor is not None and _is_product(anchor, sizes, own):
         tile = start()
         return tile.finish(tile.product(anchor), results)
     tile = start()
@@ -200,9 +227,9 @@ def write(
     if not flat.folds:
         return flat
     best: TaskText | None = None
-    total = Dim.product(roots[0].type.shape)
+    total = Dim.product(roots[0].type.shape[own:])
     tried = {total}
-    for split in _splits(flat.inlined, total):
+    for split in _splits(flat.inlined, total, roots[0].type.shape[:own]):
         if split in tried:
             continue
         tried.add(split)
@@ -213,29 +240,31 @@ def write(
         if best is None or len(found.slow) < len(best.slow):
             best = found
     tile = start()
-    folded = tile.finish(tile.flat(_FOLDED), results)
+    folded = tile.finish(tile.flat(_SIDE if own else _FOLDED), results)
     return folded if not folded.slow or best is None else best
 
 
-def _splits(inlined: Sequence[Node], total: Dim) -> list[Dim]:
-    """Row counts to try: how many results the reductions inside have, most first."""
+def _splits(inlined: Sequence[Node], total: Dim, first: tuple[Dim, ...]) -> list[Dim]:
+    """Row counts to try: how many results the reductions inside have (for each sample, where that
+    is the first axis), most first."""
     from backends.triton_cuda import reductions
 
     found: list[Dim] = []
     for node in inlined:
         if reductions.handles(node) or products.handles(node):
-            rows = Dim.product(node.type.shape)
+            shape = node.type.shape
+            rows = Dim.product(shape[len(first) :] if shape[: len(first)] == first else shape)
             wide = total.divide(rows)
             if wide is not None and not wide.divisibility and wide != ONE and rows != ONE:
                 found.append(rows)
     return found
 
 
-def _is_product(anchor: Node, sizes: Mapping[str, int]) -> bool:
-    """Whether a contraction has rows and columns to speak of."""
+def _is_product(anchor: Node, sizes: Mapping[str, int], own: bool) -> bool:
+    """Whether a contraction has rows and columns to speak of, other than samples."""
     if not products.handles(anchor) or products.summed(anchor).size(sizes) <= 4:
         return False
     _, rows, columns = products.roles(anchor)
     shape = anchor.type.shape
-    high, wide = (prod(shape[a].size(sizes) for a in axes) for axes in (rows, columns))
+    high, wide = (prod(shape[a].size(sizes) for a in axes if a >= own) for axes in (rows, columns))
     return high > 1 and wide > 1

@@ -2,7 +2,8 @@
 
 In: a lowered graph's outputs, and where each is to be. Out: steps over task texts. Always: a task
 stands in a later stage than the tasks whose results it reads, and one that overwrites a carried
-value in a later stage than every other reader of the old one. Where that is impossible, or a task
+value in a later stage than every other reader of the old one, or else behind them in a chain
+(`backends.triton_cuda.chains`). Where that is impossible, or a task
 reads entries of the old value other than those it writes, the new value gets memory of its own and
 is copied at the end.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from backends.triton_cuda import chains
 from backends.triton_cuda.memories import Memories, is_number
 from backends.triton_cuda.precision import exact_products
 from backends.triton_cuda.tasks import Cut, Group
@@ -33,9 +35,16 @@ _ROUNDS = 200
 
 @dataclass(frozen=True)
 class Stage:
-    """Tasks of one launch."""
+    """Tasks of one launch. `chain`: what each program of a sample does for it, one after another;
+    a barrier stands between groups."""
 
     tasks: tuple[TaskText, ...]
+    chain: tuple[tuple[TaskText, ...], ...] = ()
+
+    @property
+    def all(self) -> tuple[TaskText, ...]:
+        """Every task, the chain's first."""
+        return (*(t for group in self.chain for t in group), *self.tasks)
 
 
 @dataclass(frozen=True)
@@ -71,8 +80,11 @@ class Unit:
     apart: set[str] = field(default_factory=set)
     roots: dict[Node, str] = field(default_factory=dict)
     prefix: str = ""
+    batch: Dim | None = None
 
     def __post_init__(self) -> None:
+        self._whole: set[tuple[Node, ...]] = set()  # tasks that are not worth a place in a chain
+        self._fine = False  # whether there are chains
         self._computing: set[Node] = set()
         self._copies: Sequence[Node] = ()
         self._answers: dict[Node, str | None] = {}
@@ -119,12 +131,19 @@ class Unit:
         """Stages of the unit."""
         wanted = self._wanted()
         tasks = self._tasks(wanted)
+        if any(isinstance(t, TaskText) and t.sample is not None for t in tasks):
+            self._fine = True  # what was stored for the sake of some readers is there for all
+            self._forced.clear()
+            self._loads.clear()
+            tasks = self._tasks(wanted)
         for _ in range(_ROUNDS):
             conflict = self._conflicts(tasks)
-            levels = None if conflict else self._levels(tasks)
-            if levels is not None:
-                return self._staged(tasks, levels)
-            self.apart |= conflict or self._stuck(tasks)
+            if not conflict:
+                levels, stuck = chains.levels(self._edges(tasks), _dots(tasks))
+                if not stuck:
+                    return self._staged(tasks, levels)
+                conflict = self._stuck(tasks, stuck)
+            self.apart |= conflict
             wanted = self._wanted()
             tasks = self._tasks(wanted)
         raise AssertionError(f"no order of the tasks that make {', '.join(self.outputs)}")
@@ -178,6 +197,7 @@ class Unit:
                 self._lies,
                 self.numbers,
                 self.memories.sizes,
+                batch=self.batch if self._fine else None,
                 forced=set(self._forced),
                 claimed=set(self._copies),
             )
@@ -196,8 +216,10 @@ class Unit:
                 settled = settled and not slow
                 self._loads.setdefault(text.roots, set()).update(slow)
                 self._forced |= slow
-            if settled:
+            loose = self._loose([*texts, *loops]) if settled else set()
+            if settled and not loose:
                 return [*texts, *loops]
+            self._whole |= loose
         raise AssertionError("the cut into tasks does not settle")
 
     def _temporary(self, node: Node) -> str:
@@ -213,12 +235,15 @@ class Unit:
         roots = [r for r in group.roots if r in self.roots]
         self._computing, self._loading = set(roots), self._loads.get(tuple(roots), set())
         results = {root: self.roots[root] for root in roots}
-        key = (tuple(results.items()), group.anchor)
+        sample = None
+        if self.batch is not None and chains.eligible(group, self.batch):
+            sample = None if tuple(roots) in self._whole else chains.sample_of(self.batch)
+        key = (tuple(results.items()), group.anchor, sample)
         answers, text = self._written.get(key, ({}, None))
         if text is None or any(self._memory(n) != m for n, m in answers.items()):
             self._answers = {}
             name = f"{self.prefix}{self.roots[roots[0]]}_task"
-            text = write(name, roots, group.anchor, self, self.memories.sizes, results)
+            text = write(name, roots, group.anchor, self, self.memories.sizes, results, sample)
             self._written[key] = self._answers, text
         self._computing, self._loading = set(), set()
         return text
@@ -288,7 +313,11 @@ class Unit:
         """A unit that reads what this one has in memory."""
         targets = dict(zip(outputs, places, strict=True))
         numbers = host_numbers(outputs.values())
-        return Unit(self.build, self.memories, outputs, targets, numbers, prefix=self.prefix)
+        return Unit(
+            *(self.build, self.memories, outputs, targets, numbers),
+            prefix=self.prefix,
+            batch=self.batch,
+        )
 
     # ---- order ------------------------------------------------------------------------
 
@@ -303,65 +332,87 @@ class Unit:
                             found.add(name)
         return found - self.apart
 
-    def _edges(self, tasks: Sequence[TaskText | LoopTask]) -> list[set[int]]:
-        """What each task waits for."""
+    def _edges(self, tasks: Sequence[TaskText | LoopTask]) -> list[dict[int, bool]]:
+        """What each task waits for, and whether only for its own sample."""
         made = {name: i for i, task in enumerate(tasks) for name in task.writes}
         new = {(name, root) for root, name in self.roots.items()}
-        edges: list[set[int]] = [set() for _ in tasks]
+        edges: list[dict[int, bool]] = [{} for _ in tasks]
+
+        def add(later: int, earlier: int, own: bool) -> None:
+            edges[later][earlier] = edges[later].get(earlier, True) and own
+
         for i, task in enumerate(tasks):
             for name, nodes in _reading(task).items():
                 writer = made.get(name)
                 if writer is None or writer == i:
                     continue
+                own = _own(task, tasks[writer], name)
                 old = nodes is not None and not any((name, n) in new for n in nodes)
                 if old:
-                    edges[writer].add(i)
+                    add(writer, i, own)
                 else:
-                    edges[i].add(writer)
+                    add(i, writer, own)
                     if nodes is not None and any((name, n) not in new for n in nodes):
-                        edges[writer].add(i)
+                        add(writer, i, own)
         return edges
 
-    def _levels(self, tasks: Sequence[TaskText | LoopTask]) -> list[int] | None:
-        """The stage of each task; None for a cycle."""
-        edges = self._edges(tasks)
-        levels: dict[int, int] = {}
-        while len(levels) < len(tasks):
-            ready = [i for i in range(len(tasks)) if i not in levels and edges[i] <= levels.keys()]
-            if not ready:
-                return None
-            for i in ready:
-                levels[i] = max((levels[j] + 1 for j in edges[i]), default=0)
-        return [levels[i] for i in range(len(tasks))]
+    def _loose(self, tasks: Sequence[TaskText | LoopTask]) -> set[tuple[Node, ...]]:
+        """Tasks that are written sample by sample for nothing."""
+        own = [t for t in tasks if isinstance(t, TaskText) and t.sample is not None]
+        wide = {t.roots for t in own if t.count > chains.PARTS[t.precision]}
+        if wide:
+            return wide
+        kept = chains.kept(len(tasks), _dots(tasks), self._edges(tasks))
+        worth = {id(tasks[i]) for i in kept}
+        return {t.roots for t in own if id(t) not in worth}
 
-    def _stuck(self, tasks: Sequence[TaskText | LoopTask]) -> set[str]:
-        """The carried places that tasks on a cycle overwrite."""
-        edges, done = self._edges(tasks), set[int]()
-        while ready := [i for i in range(len(tasks)) if i not in done and edges[i] <= done]:
-            done.update(ready)
+    def _stuck(self, tasks: Sequence[TaskText | LoopTask], stuck: set[int]) -> set[str]:
+        """The carried places that tasks which wait for each other overwrite."""
         held = set(self.targets.values())
-        names = {
-            name
-            for i, task in enumerate(tasks)
-            if i not in done
-            for name in task.writes
-            if name in held
-        } - self.apart
+        names = {name for i in stuck for name in tasks[i].writes if name in held} - self.apart
         if not names:
             raise AssertionError("the tasks of a unit wait for each other")
         return names
 
-    def _staged(self, tasks: Sequence[TaskText | LoopTask], levels: Sequence[int]) -> list[Step]:
+    def _staged(
+        self, tasks: Sequence[TaskText | LoopTask], levels: Sequence[tuple[int, int]]
+    ) -> list[Step]:
         found: list[Step] = []
-        for level in range(max(levels, default=-1) + 1):
-            here = [t for t, at in zip(tasks, levels, strict=True) if at == level]
-            texts = tuple(t for t in here if isinstance(t, TaskText))
-            if texts:
-                found.append(Stage(texts))
-            for task in here:
+        for level in range(max((at for at, _ in levels), default=-1) + 1):
+            texts: list[TaskText] = []
+            chain: dict[int, list[TaskText]] = {}
+            loops: list[LoopTask] = []
+            for task, (at, place) in zip(tasks, levels, strict=True):
+                if at != level:
+                    continue
                 if isinstance(task, LoopTask):
-                    found.extend(task.steps)
+                    loops.append(task)
+                elif task.sample is None:
+                    texts.append(task)
+                else:
+                    chain.setdefault(place, []).append(task)
+            if texts or chain:
+                groups = tuple(tuple(chain[place]) for place in sorted(chain))
+                found.append(Stage(tuple(texts), groups))
+            for loop in loops:
+                found.extend(loop.steps)
         return found
+
+
+def _dots(tasks: Sequence[TaskText | LoopTask]) -> list[bool]:
+    """Which tasks multiply on tensor cores."""
+    return [isinstance(t, TaskText) and t.precision for t in tasks]
+
+
+def _own(task: TaskText | LoopTask, other: TaskText | LoopTask, name: str) -> bool:
+    """Whether a task reads of a memory that another one writes only what belongs to its sample."""
+    if isinstance(task, LoopTask) or isinstance(other, LoopTask):
+        return False
+    if task.sample is None or other.sample is None:
+        return False
+    batch = (task.sample.size,)
+    places = task.reads[name]
+    return all(n.type.shape[:1] == batch and at[0] == task.sample for n, at in places)
 
 
 def _reading(task: TaskText | LoopTask) -> dict[str, set[Node] | None]:
@@ -375,8 +426,8 @@ def _reads(steps: Sequence[Step]) -> set[str]:
     found: set[str] = set()
     for step in steps:
         match step:
-            case Stage(tasks):
-                found.update(name for task in tasks for name in task.memories)
+            case Stage():
+                found.update(name for task in step.all for name in task.memories)
             case Repeated(steps=inner):
                 found |= _reads(inner)
     return found

@@ -6,11 +6,17 @@ earlier launches (and inputs) stand for their nodes. Checked for each task: addr
 stores lie in their memory, every element is written exactly once, padding lanes add nothing, and no
 task of a launch reads or overwrites what another one writes. Always: for all sizes and all blocks
 (`Scope` says where numbers had to be fixed), all inputs, over the reals.
+
+Note [Chains]: a program may do several tasks in order, with barriers. One may then read or
+overwrite what another one wrote if a barrier stands between them, and if what either touches of
+that memory lies, for program p, in a span of its own: from p times a size up to the next multiple
+of it. Then no other program is involved, and earlier tasks of the chain stand for their nodes too.
 """
 
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -81,21 +87,34 @@ class Checker:
         return found
 
     def launch(self, launch: Launch) -> list[Kernel]:
-        done: list[tuple[Task, Machine, list[Finding]]] = []
-        ran = list(self._tasks(launch))
-        for task, machine, findings in ran:
-            done.append((task, machine, findings + list(self._findings(launch, task, machine))))
-        races = self._races([(t, m) for t, m, _ in ran])
-        for task, _, _ in ran:
-            for memory, node in task.writes.items():
-                self._holds(memory, node)
-        return [Kernel(t.name, tuple(findings + races.get(t.name, []))) for t, _, findings in done]
+        stage = Stage(self, launch)
+        ran: list[tuple[Task, Machine]] = []
+        found: list[list[Finding]] = []
+        places = {t.name: stage.place(t) for t in launch.tasks}
+        chained = [t for t in launch.tasks if places[t.name] is not None]
+        chained.sort(key=lambda t: (places[t.name] or (None, 0))[1])  # as the program does them
+        for task in [*(t for t in launch.tasks if t not in chained), *chained]:
+            machine, findings = self._ran(stage, task)
+            ran.append((task, machine))
+            found.append(findings + list(self._findings(launch, task, machine)))
+            if task in chained:
+                self._finished(task)
+        races = self._races(stage, ran)
+        for task, _ in ran:
+            self._finished(task)
+        return [
+            Kernel(t.name, tuple(findings + races.get(t.name, [])))
+            for (t, _), findings in zip(ran, found, strict=True)
+        ]
 
     def skip(self, launch: Launch) -> None:
         """Take it that a launch does what it claims."""
         for task in launch.tasks:
-            for memory, node in task.writes.items():
-                self._holds(memory, node)
+            self._finished(task)
+
+    def _finished(self, task: Task) -> None:
+        for memory, node in task.writes.items():
+            self._holds(memory, node)
 
     def _holds(self, memory: str, node: Node) -> None:
         """From the next launch on, the memory holds the node, and no longer what it held."""
@@ -106,19 +125,16 @@ class Checker:
 
     # ---- execution ----------------------------------------------------------------------------
 
-    def _tasks(self, launch: Launch) -> Iterator[tuple[Task, Machine, list[Finding]]]:
-        """Every task of a launch, executed for a generic one of its programs."""
-        stage = Stage(self, launch)
-        for task in launch.tasks:
-            machine = stage.machine(task)
-            findings: list[Finding] = []
-            try:
-                stage.execute(task, machine)
-            except At as problem:
-                findings.append(Finding("execution", UNKNOWN, problem.line, str(problem)))
-            except Unmodelled as problem:
-                findings.append(Finding("execution", UNKNOWN, 0, str(problem)))
-            yield task, machine, findings
+    def _ran(self, stage: Stage, task: Task) -> tuple[Machine, list[Finding]]:
+        """A task of a launch, executed for a generic one of its programs."""
+        machine = stage.machine(task)
+        try:
+            stage.execute(task, machine)
+        except At as problem:
+            return machine, [Finding("execution", UNKNOWN, problem.line, str(problem))]
+        except Unmodelled as problem:
+            return machine, [Finding("execution", UNKNOWN, 0, str(problem))]
+        return machine, []
 
     def entry(self, memory: str) -> Entry:
         """What loads of a memory find."""
@@ -217,9 +233,9 @@ class Checker:
         reason = f"the address {load.offset} is not shown to be in 0 .. {count} - 1"
         return Finding(f"load of {load.memory}", DIFFERS, load.line, reason)
 
-    def _races(self, ran: Sequence[tuple[Task, Machine]]) -> dict[str, list[Finding]]:
-        """What one task of the launch reads or writes of another's results; and loads of what the
-        task itself overwrites, elsewhere than where it writes."""
+    def _races(self, stage: Stage, ran: Sequence[tuple[Task, Machine]]) -> dict[str, list[Finding]]:
+        """What one task of the launch reads or writes of another's results, other than behind it in
+        a chain; and loads of what the task itself overwrites, elsewhere than where it writes."""
         found: dict[str, list[Finding]] = {}
         for task, machine in ran:
             here = found.setdefault(task.name, [])
@@ -229,6 +245,8 @@ class Checker:
                         if access.memory != store.memory:
                             continue
                         if other is not task:
+                            if stage.apart(task, other) and _own(machine, access, writer, store):
+                                continue
                             reason = f"{other.name} of the same launch writes it"
                             here.append(Finding(access.memory, DIFFERS, access.line, reason))
                         elif access.value is None and not _same_place(access, store):
@@ -238,6 +256,25 @@ class Checker:
                             reason = "read after it was overwritten"
                             here.append(Finding(access.memory, DIFFERS, access.line, reason))
         return {name: list(dict.fromkeys(rows)) for name, rows in found.items()}
+
+
+def _own(machine: Machine, access: Access, writer: Machine, store: Access) -> bool:
+    """Whether both accesses lie in one span of the memory for each program. See Note [Chains]."""
+    spans = [_span(m, x) for m, x in ((machine, access), (writer, store))]
+    return spans[0] is not None and spans[0] is spans[1]
+
+
+def _span(machine: Machine, access: Access) -> Whole | None:
+    """The size S for which program p accesses the memory only from p * S on, below (p + 1) * S."""
+    p = machine.around[0]
+    slope, rest = w.affine_in(access.offset, p)
+    if slope is None or not slope.terms or w.variables(slope) or p in access.mask.units:
+        return None
+    inside = Access(access.memory, rest, access.mask, access.line)
+    try:
+        return slope if within(inside, slope) else None
+    except Unmodelled:
+        return None
 
 
 def _same_place(load: Access, store: Access) -> bool:
@@ -395,6 +432,22 @@ class Stage:
             self.checker.given.steps,
         )
 
+    def place(self, task: Task) -> tuple[ast.If, int] | None:
+        """The chain that a task is in, and how many barriers come before it there."""
+        for statement in self.function.body:
+            if not isinstance(statement, ast.If) or not _calls(statement.body, task.name):
+                continue
+            if len(statement.body) == 1:
+                return None
+            before = itertools.takewhile(lambda s: not _calls([s], task.name), statement.body)
+            return statement, sum(ast.unparse(s) == "tl.debug_barrier()" for s in before)
+        return None
+
+    def apart(self, task: Task, other: Task) -> bool:
+        """Whether both are in one chain, with a barrier between them."""
+        a, b = self.place(task), self.place(other)
+        return a is not None and b is not None and a[0] is b[0] and a[1] != b[1]
+
     def execute(self, task: Task, machine: Machine) -> None:
         """Run the programs of one task: the branch of the stage that calls it."""
         first, count, body = self._branch(task)
@@ -408,6 +461,8 @@ class Stage:
             numbers = self.numbers()
             if w.evaluate(first + count, numbers) != self.launch.grid:
                 raise Unmodelled(f"{count} programs are needed, and {self.launch.grid} launched")
+        elif w.evaluate(first + count, self.numbers()) > self.launch.grid:
+            raise Unmodelled(f"programs up to {first + count} of {self.launch.grid} launched")
         p = w.variable(count, "p")
         machine.program = first + w.of_unit(p)
         machine.around.append(p)
@@ -426,7 +481,10 @@ class Stage:
                 if _calls(statement.body, task.name):
                     first, last = self._range(statement.test, before)
                     count = None if last is None else last - first
-                    return first, count, [*before, *statement.body]
+                    mine = [s for s in statement.body if _calls([s], task.name)]
+                    if len(mine) != 1:
+                        raise Unmodelled(f"{len(mine)} calls of {task.name}")
+                    return first, count, [*before, *mine]
                 if statement.orelse:
                     raise Unmodelled("a branch with an else")
                 continue
@@ -455,4 +513,4 @@ class Stage:
 
 def _calls(body: Sequence[ast.stmt], name: str) -> bool:
     calls = (y for s in body for y in ast.walk(s) if isinstance(y, ast.Call))
-    return any(isinstance(c.func, ast.Name) and c.func.id == name for c in calls)
+    return any(ast.unparse(c.func) == name for c in calls)

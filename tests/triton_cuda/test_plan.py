@@ -9,7 +9,7 @@ import pytest
 
 from backends.triton_cuda.arena import Life, arrange
 from backends.triton_cuda.index import Flat, Num, Part, Var, ravel, size_text, unravel
-from backends.triton_cuda.launch import ALIGNMENT
+from backends.triton_cuda.launch import ALIGNMENT, Launch
 from benchmarks.launches import BOUNDS, plan_of
 from gendsl.shape.dim import ZERO, Dim
 
@@ -21,6 +21,20 @@ def test_launches_per_step(path: str, request: pytest.FixtureRequest) -> None:
     plan = plan_of(str(request.config.rootpath / path))
     assert 0 < plan.launch_count <= BOUNDS[path]
     assert f"{plan.launch_count} launches" in str(plan)
+
+
+def test_every_shipped_program_has_a_bound(request: pytest.FixtureRequest) -> None:
+    shipped = (request.config.rootpath / "programs").glob("*.gml")
+    assert {f"programs/{path.name}" for path in shipped} <= set(BOUNDS)
+
+
+def test_samples_go_through_chains(request: pytest.FixtureRequest) -> None:
+    """A launch does many tasks for each of 128 samples; the MLP's samples are rows of products."""
+    plan = plan_of(str(request.config.rootpath / "programs/ddpm.gml"))
+    long = [x for x in plan.launches if isinstance(x, Launch) and x.grid == plan.sizes["B"]]
+    assert any(len(launch.tasks) >= 8 for launch in long)
+    plan = plan_of(str(request.config.rootpath / "programs/vae.gml"))
+    assert all(len(x.tasks) < 8 for x in plan.launches if isinstance(x, Launch))
 
 
 def test_equal_graphs_have_equal_plans(request: pytest.FixtureRequest) -> None:
