@@ -45,6 +45,12 @@ def sample_of(batch: Dim) -> Var:
     return Var(SAMPLE, batch, None, 0, bounded=True)
 
 
+def worthwhile(outputs: Iterable[Node], batch: Dim) -> bool:
+    """Whether samples have products of their own, with rows and columns."""
+    own = (n for n in reachable(outputs) if n.type.shape[:1] == (batch,))
+    return any(products.handles(n) and not products.single(n, 1) for n in own)
+
+
 def eligible(group: Group, batch: Dim | None) -> bool:
     """Whether a task can be done sample by sample, and is then still one for tensor cores."""
     if batch is None or any(r.type.shape[:1] != (batch,) for r in group.roots):

@@ -19,7 +19,7 @@ from functools import cached_property
 from math import prod
 
 from backends.triton_cuda import products, reductions
-from gendsl.ir.graph import Node, reachable
+from gendsl.ir.graph import Node
 from gendsl.ir.grouping import pointwise
 from gendsl.ops.conv import Convolution
 from gendsl.ops.leaf import Const, Input, Truth
@@ -58,6 +58,8 @@ class Cut:
     extra: dict[Node, list[Node]] = field(default_factory=dict)
     claimed: set[Node] = field(default_factory=set)
     leaves: dict[Node, bool] = field(default_factory=dict)
+    depths: dict[Node, int] = field(default_factory=dict)  # of what is cut already
+    themes: dict[tuple[Node, object], Node | None] = field(default_factory=dict)
 
     @cached_property
     def nodes(self) -> list[Node]:
@@ -195,19 +197,20 @@ class Cut:
             if top in known:
                 stack.pop()
                 continue
-            todo = [s for s in top.inputs if s not in known and not self.leaf(s)]
             if self.leaf(top):
                 known[top] = 0
-            elif todo:
+                continue
+            todo = [s for s in top.inputs if s not in known]
+            if todo:
                 stack.extend(todo)
             else:
-                below = max((known.get(s, 0) for s in top.inputs), default=0)
+                below = max((known[s] for s in top.inputs), default=0)
                 known[top] = below + (top in self.stored)
         return known[node]
 
     def _extend(self, anchor: Node) -> None:
         """Move what is stored from an anchor to the end of its epilogue."""
-        known: dict[Node, int] = {}
+        known = self.depths
         own = self.depth(anchor, known)
         self.stored.discard(anchor)
         self.anchors[anchor] = anchor
@@ -242,6 +245,8 @@ class Cut:
             if node in region and node not in self.claimed:
                 self.claimed.add(node)
                 needed.extend(node.inputs)
+        for node in [n for n in known if n.id >= anchor.id]:  # what is stored has changed there
+            del known[node]
 
     def _fits(
         self, node: Node, like: Node, region: set[Node], own: int, known: dict[Node, int]
@@ -306,16 +311,28 @@ class Cut:
         return [n for n in grown if n in self.stored and n not in placed]
 
     def _theme(self, node: Node) -> object:
-        """What a pointwise result is about: the largest-numbered thing it shares with others."""
-        shared = [
-            n
-            for n in reachable([node])
-            if n is not node
-            and n in self.readers
-            and len(self.readers[n]) > 1
-            and n.type.shape == node.type.shape
-        ]
-        return shared[0] if shared else node
+        """What a pointwise result is about: the smallest-numbered thing it shares with others."""
+        found = [self._first(source, node.type.shape) for source in node.inputs]
+        return min((n for n in found if n is not None), key=lambda n: n.id, default=node)
+
+    def _first(self, node: Node, shape: object) -> Node | None:
+        """The smallest-numbered node of a shape at or below a node that has several readers."""
+        stack = [node]
+        while stack:
+            top = stack[-1]
+            if (top, shape) in self.themes or top not in self.readers:
+                stack.pop()
+                continue
+            todo = [s for s in top.inputs if s in self.readers and (s, shape) not in self.themes]
+            if todo:
+                stack.extend(todo)
+                continue
+            found = [self.themes.get((s, shape)) for s in top.inputs]
+            if top.type.shape == shape and len(self.readers[top]) > 1:
+                found.append(top)
+            kept = (n for n in found if n is not None)
+            self.themes[top, shape] = min(kept, key=lambda n: n.id, default=None)
+        return self.themes.get((node, shape))
 
 
 def _anchor(node: Node) -> bool:

@@ -84,7 +84,7 @@ class Unit:
 
     def __post_init__(self) -> None:
         self._whole: set[tuple[Node, ...]] = set()  # tasks that are not worth a place in a chain
-        self._fine = False  # whether there are chains
+        self._fine = False  # whether tasks are cut for chains
         self._computing: set[Node] = set()
         self._copies: Sequence[Node] = ()
         self._answers: dict[Node, str | None] = {}
@@ -130,9 +130,10 @@ class Unit:
     def steps(self) -> list[Step]:
         """Stages of the unit."""
         wanted = self._wanted()
+        self._fine = self.batch is not None and chains.worthwhile(wanted, self.batch)
         tasks = self._tasks(wanted)
-        if any(isinstance(t, TaskText) and t.sample is not None for t in tasks):
-            self._fine = True  # what was stored for the sake of some readers is there for all
+        if self._fine and not any(isinstance(t, TaskText) and t.sample for t in tasks):
+            self._fine = False
             self._forced.clear()
             self._loads.clear()
             tasks = self._tasks(wanted)
@@ -236,7 +237,8 @@ class Unit:
         self._computing, self._loading = set(roots), self._loads.get(tuple(roots), set())
         results = {root: self.roots[root] for root in roots}
         sample = None
-        if self.batch is not None and chains.eligible(group, self.batch):
+        if self._fine and chains.eligible(group, self.batch):
+            assert self.batch is not None
             sample = None if tuple(roots) in self._whole else chains.sample_of(self.batch)
         key = (tuple(results.items()), group.anchor, sample)
         answers, text = self._written.get(key, ({}, None))
