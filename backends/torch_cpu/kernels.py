@@ -209,6 +209,10 @@ def _conv2d_weight_grad(express: Expressions, node: Node) -> str:
     return f"conv2d_weight_grad({x}, {g}, {shape}, {op.stride}, {op.pads})"
 
 
+def _norm_slope(express: Expressions, node: Node) -> str:
+    return f"norm_slope({', '.join(_argument(express, node, k) for k in range(4))})"
+
+
 def _elsewhere(express: Expressions, node: Node) -> str:
     """Leaves and loops are no expressions: the plan makes buffers or calls of them."""
     raise AssertionError(f"{node!r} stands inside an expression")
@@ -242,6 +246,7 @@ KERNELS: Mapping[str, Emitter] = {
     "gather": _gather,
     "scatter_add": _scatter_add,
     "one_hot": _one_hot,
+    "norm_slope": _norm_slope,
     "conv2d": _conv2d,
     "conv_transpose2d": _conv_transpose2d,
     "conv2d_weight_grad": _conv2d_weight_grad,

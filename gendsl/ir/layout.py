@@ -28,6 +28,8 @@ RESERVED = frozenset(
         *("argmin", "argmax", "channels_last", "in_order", "dense", "gather", "scatter_add"),
         *("scatter_slice", "relu_slope"),
         *("relu_slope_at_0", "leaky_slope", "leaky_slope_at_0", "silu_slope", "gelu_slope"),
+        *("sigmoid_slope", "softmax_slope", "norm_slope", "relu_slope_", "relu_slope_at_0_"),
+        *("sigmoid_slope_", "softmax_slope_", "silu_slope_", "gelu_slope_"),
         *("conv2d_relu", "conv_transpose2d", "conv2d_weight_grad", "sgd_", "adam_", "adamw_"),
         *keyword.kwlist,
     )

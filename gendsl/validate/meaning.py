@@ -7,7 +7,7 @@ conditions of `Sizes`) and inputs to what the reference evaluator computes over 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from math import lcm
 
@@ -19,6 +19,7 @@ from gendsl.ops import contract as ct
 from gendsl.ops import conv as cv
 from gendsl.ops import leaf as lf
 from gendsl.ops import movement as mv
+from gendsl.ops import norm as nm
 from gendsl.ops import reduce as rd
 from gendsl.ops import select as se
 from gendsl.ops import symbolic as sy
@@ -361,6 +362,8 @@ class Meaning:
                 if isinstance(op, rd.LogSoftmax):
                     return v.op(ar.Sub(), x, v.op(un.Log(), total))
                 return v.op(ar.Div(), v.op(un.Exp(), x), total)
+            case nm.NormSlope():
+                return self._norm_slope(args, at)
             case rd.CumSum():
                 j = w.variable(self.sizes.shape(node)[op.axis])
                 body = self.value(args[0], _put(at, op.axis, w.of_unit(j)))
@@ -425,6 +428,24 @@ class Meaning:
         body = self.value(x, tuple(full))
         body = body if op is None else v.op(op, body)
         return v.total(new, body) if kind == "sum" else v.value(kind, tuple(new), body)
+
+    def _norm_slope(self, args: Sequence[Node], at: At) -> Value:
+        g, s, r, gain = args
+        rest, extent = at[:-1], self.sizes.shape(g)[-1]
+        deviation, share = self.value(r, rest), v.op(ar.Reciprocal(), v.real(extent))
+
+        def q(k: Whole) -> Value:
+            return v.mul(self.value(g, (*rest, k)), self.value(gain, (k,)))
+
+        def h(k: Whole) -> Value:
+            return v.mul(self.value(s, (*rest, k)), deviation)
+
+        def mean(f: Callable[[Whole], Value]) -> Value:
+            j = w.variable(extent)
+            return v.mul(share, v.total([j], f(w.of_unit(j))))
+
+        along = v.mul(h(at[-1]), mean(lambda k: v.mul(q(k), h(k))))
+        return v.mul(deviation, v.op(ar.Sub(), v.op(ar.Sub(), q(at[-1]), mean(q)), along))
 
     def _contract(self, op: ct.Contract, args: Sequence[Node], at: At) -> Value:
         place = dict(zip(op.out, at, strict=True))

@@ -273,6 +273,7 @@ CALLS: dict[str, Callable[..., Anything]] = {
     "torch.tensor": lambda x, dtype=None: tv.scalar(x),
     "dense": _dense,
     **_SLOPES,
+    "norm_slope": tv.norm_slope,
     **{f"{name}_": meaning for name, meaning in _SLOPES.items()},
     "torch.nn.functional.leaky_relu": tv.leaky_relu,
     "channels_last": lambda x: x,

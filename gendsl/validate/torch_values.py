@@ -217,6 +217,23 @@ def softmax_slope(y: Tensor, g: Tensor, dim: Anything) -> Anything:
     return arithmetic("mul", y, arithmetic("sub", g, unsqueezed(total, dim)))
 
 
+def norm_slope(g: Tensor, s: Tensor, r: Tensor, gain: Tensor) -> Anything:
+    """The adjoint of normalised rows; see `gendsl.ops.norm.NormSlope`."""
+    last = len(r.shape)
+    wide = unsqueezed(r, last)
+    q, h = arithmetic("mul", g, gain), arithmetic("mul", s, wide)
+    share = v.num(Fraction(1, g.shape[-1]))
+
+    def mean(x: Anything) -> Anything:
+        assert isinstance(x, Tensor)
+        total = arithmetic("mul", share, reduced("sum", x, last))
+        assert isinstance(total, Tensor)
+        return unsqueezed(total, last)
+
+    along = arithmetic("mul", h, mean(arithmetic("mul", q, h)))
+    return arithmetic("mul", wide, arithmetic("sub", arithmetic("sub", q, mean(q)), along))
+
+
 def silu_slope(x: Anything, g: Anything = None) -> Anything:
     """The derivative of silu at x, times g: s (1 + x (1 - s)) of s = sigmoid x."""
     s = of_op("sigmoid")(x)

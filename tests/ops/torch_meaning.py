@@ -48,6 +48,14 @@ def padded(op: Any, sizes: Mapping[str, int], x: T) -> T:
     return F.pad(x, widths)
 
 
+def norm_slope(g: T, s: T, r: T, gain: T) -> T:
+    """By autograd, through rows that have this deviation."""
+    h = s * r[..., None]
+    q = g * gain
+    means = [y.mean(-1, keepdim=True) for y in (q, q * h)]
+    return r[..., None] * (q - means[0] - h * means[1])
+
+
 def gathered(op: Any, sizes: Mapping[str, int], table: T, index: T) -> T:
     if op.batch == 0:
         return table[index]
@@ -115,6 +123,7 @@ PLAIN: dict[str, Callable[..., T]] = {
     "softplus": lambda x: torch.logaddexp(x, torch.zeros_like(x)),
     "silu": F.silu,
     "gelu": F.gelu,
+    "norm_slope": norm_slope,
     "silu_slope": lambda x: torch.sigmoid(x) * (1 + x * torch.sigmoid(-x)),
     "gelu_slope": lambda x: (
         torch.special.ndtr(x) + x * torch.exp(-x * x / 2) / (2 * torch.pi) ** 0.5
