@@ -8,6 +8,7 @@ flattened group by group; without summed labels it is a product of broadcast ope
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -30,24 +31,56 @@ def takes_bias(op: Contract) -> bool:
     return op.out[:-1] == tuple(x for x in rows if x in op.out) != ()
 
 
-# What products take in microseconds on one thread, by measurement (AMD Zen 5, torch 2.13, float32,
-# 57 shapes; see `dense_pays`): a call, a million flops, and, for a left operand that is stored by
-# columns, a thousand entries. BLAS (MKL) runs at half of oneDNN's rate, but starts at once.
-_DENSE_CALL, _DENSE_WORK, _DENSE_TURNED = 9.0, 4.2, 0.45
-_BLAS_CALL, _BLAS_WORK = 2.0, 9.0
+@dataclass(frozen=True)
+class Rates:
+    """What products take in microseconds: a call, a million flops, a thousand entries of the
+    operands and the result, and a thousand columns, of which those above `_MANY` are free."""
+
+    call: float
+    work: float
+    left: float
+    right: float
+    result: float
+    columns: float = 0.0
+    turned_left: float = 0.0  # more for a left operand that is stored by columns
+    turned_right: float = 0.0
+
+    def cost(self, rows: int, terms: int, columns: int, turned: tuple[bool, bool]) -> float:
+        left = self.left + (self.turned_left if turned[0] else 0.0)
+        right = self.right + (self.turned_right if turned[1] else 0.0)
+        entries = left * rows * terms + right * terms * columns + self.result * rows * columns
+        work = self.work * 2e-6 * rows * terms * columns
+        return self.call + work + 1e-3 * (entries + self.columns * min(columns, _MANY))
+
+
+_MANY = 400
+# By measurement (AMD Zen 5, torch 2.13, float32, 75 shapes in 4 layouts; the fits are off by 6% on
+# one thread and 15% on several, 2). BLAS (MKL) runs at half of oneDNN's rate, but starts at once;
+# what is chosen takes 0.1% and 1.3% longer than the better of the two.
+_DENSE = {
+    False: Rates(12.2, 3.67, 0.057, 0.057, 0.034, turned_left=0.50, turned_right=0.03),
+    True: Rates(17.9, 1.94, 0.014, 0.062, 0.054, turned_left=0.89, turned_right=0.07),
+}
+_BLAS = {
+    False: Rates(1.0, 8.71, 0.161, 0.077, 0.033),
+    True: Rates(5.3, 4.82, 0.060, 0.088, 0.036, columns=23.4),
+}
+# A relu apart, which only BLAS needs: a call, and a thousand entries.
+_RELU_CALL, _RELU = 0.7, 0.06
 _SHORT = 8
 # With this many terms in each sum, oneDNN's product is 1.3 times faster with the short side first.
 _TALL = 1024
 
 
-def dense_pays(rows: int, terms: int, columns: int, turned: bool) -> bool:
-    """Whether oneDNN's product is faster than BLAS's; `turned`: the left operand is stored by
-    columns."""
-    work = 2e-6 * rows * terms * columns
-    dense = (
-        _DENSE_CALL + _DENSE_WORK * work + (_DENSE_TURNED * 1e-3 * rows * terms if turned else 0)
-    )
-    return min(rows, terms, columns) >= _SHORT and dense < _BLAS_CALL + _BLAS_WORK * work
+def dense_pays(
+    shape: tuple[int, int, int], turned: tuple[bool, bool], *, several: bool, relu: bool = False
+) -> bool:
+    """Whether oneDNN's product is faster than BLAS's. `shape` has rows, terms and columns; `turned`
+    says which operands are stored by columns, `several` whether it has more than one thread."""
+    dense, blas = (table[several].cost(*shape, turned) for table in (_DENSE, _BLAS))
+    if relu:
+        blas += _RELU_CALL + _RELU * 1e-3 * shape[0] * shape[2]
+    return min(shape) >= _SHORT and dense < blas
 
 
 def contraction(
@@ -82,7 +115,9 @@ def contraction(
     second = second if scale is None else f"({scale} * {second})"
     extents = [prod(sizes[x] for x in labels) for labels in (a_free, summed, b_free)]
     rows, terms, columns = extents
-    large = dense_pays(rows, terms, columns, turned=a_labels[-1] in a_free)
+    turned = a_labels[-1] in a_free, b_labels[-1] in summed
+    several, relu = express.context.several, then == "relu"
+    large = dense_pays((rows, terms, columns), turned, several=several, relu=relu)
     made = (*batch, *a_free, *b_free)
     groups = [g for g in (batch, a_free, b_free) if g]
     if large and not batch:
@@ -92,7 +127,7 @@ def contraction(
             text = _dense(first, second, bias, then)
     else:
         text = _product(first, second, bool(batch), bool(a_free), bool(b_free), bias)
-        text = f"torch.relu({text})" if then == "relu" else text
+        text = f"torch.relu_({text})" if then == "relu" else text
     if any(len(g) > 1 for g in groups):
         text += f".reshape({', '.join(str(sizes[x]) for x in made)})"
     text += _permuted(made, op.out)

@@ -42,13 +42,15 @@ CONTAINERS: Mapping[str, str] = {
     "hyper": "hyper",
 }
 CARRIED = ("param", "slot", "state", "ema")
+# Work below this runs faster on one thread: waking others costs more than they save.
+SEVERAL_THREADS = 100_000_000
 PARAMETERS = "p, slot, state, ema, data, hyper, number, draw"
 
 
 def emit(plan: Plan, *, carries: bool) -> Source:
     """The source of `plan`. `carries`: outputs named by a container ("param:encoder.h.w") are
     assigned there, in place of being returned."""
-    context = Context(plan)
+    context = Context(plan, several=plan.flops >= SEVERAL_THREADS)
     _write(plan, context, carries)  # finds the constants, which come first in the text
     return _write(plan, context, carries).source()
 
@@ -181,7 +183,7 @@ def _loop(writer: Writer, context: Context, express: Expressions, call: LoopCall
     node = call.nodes[-1]
     body = call.body
     opened = node.op.body.open()  # type: ignore[attr-defined]
-    inner = Context(body, context.constants)
+    inner = Context(body, context.several, context.constants)
     first = next(iter(call.results.values())).name
     carried = len(opened.carries)
     leaves = (opened.index, *opened.carries, *opened.captures)

@@ -15,10 +15,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from backends.common.text import unbracketed
+from backends.torch_cpu.arithmetic import combined
 from backends.torch_cpu.closed import as_float, closed_form, is_anchor, is_literal
 from backends.torch_cpu.contraction import contraction, takes_bias
 from backends.torch_cpu.layout import images_to_convert
 from gendsl.ir.graph import Node
+from gendsl.ir.grouping import pointwise
 from gendsl.ir.op import Absent, Composite, Inline, Kernel
 from gendsl.ir.plan import Plan, width
 from gendsl.ops.arithmetic import (
@@ -32,7 +34,7 @@ from gendsl.ops.arithmetic import (
     StraightThrough,
     Sub,
 )
-from gendsl.ops.broadcast import Broadcast
+from gendsl.ops.broadcast import Broadcast, Sum
 from gendsl.ops.compare import ToReal, Where, Widen
 from gendsl.ops.contract import Contract
 from gendsl.ops.conv import Conv2d, ConvTranspose2d
@@ -52,19 +54,22 @@ _WORTH_FREEING = 16_384
 class Value:
     """Text for a node's value. `number`: a Python number, the same at every place. Otherwise a
     tensor that lacks the first `lead` axes and holds those of `thin` (which has all of the former)
-    with size 1."""
+    with size 1. `fresh`: a tensor of reals that the text makes, so that nothing else reads it."""
 
     text: str
     number: bool = False
     thin: frozenset[int] = frozenset()
     lead: int = 0
+    fresh: bool = False
 
 
 @dataclass
 class Context:
-    """What expressions of one plan share: sizes, and constants made once when the source loads."""
+    """What expressions of one plan share: sizes, constants made once when the source loads, and
+    whether the whole plan, of which this may be a loop's body, runs on several threads."""
 
     plan: Plan
+    several: bool
     constants: dict[str, str] = field(default_factory=dict)
 
     @cached_property
@@ -141,7 +146,7 @@ class Expressions:
     def apart(self, node: Node, name: str) -> str:
         """The text of a node, which from now on is read under `name`."""
         value = self.value(node)
-        self._apart[node] = replace(value, text=name)
+        self._apart[node] = replace(value, text=name, fresh=False)
         return unbracketed(value.text)
 
     # ---- forms ------------------------------------------------------------------------
@@ -209,7 +214,7 @@ class Expressions:
                 text = self._kernels[name](self, node)
                 if node in self.context.converted:
                     text = f"channels_last({unbracketed(text)})"
-                return Value(text)
+                return Value(text, fresh=_makes(node))
             case Absent(reason):
                 raise AssertionError(f"{node.op.name} is absent on {TARGET_NAME}: {reason}")
             case Composite():
@@ -218,17 +223,23 @@ class Expressions:
     def _pointwise(self, node: Node, template: str) -> Value:
         product = self._layer(node)
         if product is not None:
-            return Value(product)
+            return Value(product, fresh=True)
         closed = closed_form(self, node)
         if closed is not None:
-            return Value(closed.text)
+            return Value(closed.text, fresh=True)
         values = [self.value(source) for source in node.inputs]
         if all(v.number for v in values):
             return Value(self._number(node, [v.text for v in values]), number=True)
         tensors = [v for v in values if not v.number]
         thin = frozenset.intersection(*(v.thin for v in tensors))
         lead = min(v.lead for v in tensors)
-        return Value(self._mixed(node, template, values), thin=thin, lead=lead)
+        made = Value("", thin=thin, lead=lead, fresh=_makes(node))
+        text = combined(self, node, values, made) or self._mixed(node, template, values)
+        return replace(made, text=text)
+
+    def plain_product(self, node: Node) -> bool:
+        """Whether the node is a product of two factors that is written here, as such."""
+        return isinstance(node.op, Mul) and self.written(node) and closed_form(self, node) is None
 
     def _mixed(self, node: Node, template: str, values: list[Value]) -> str:
         """Numbers stand among tensors wherever torch takes them."""
@@ -358,6 +369,17 @@ class Expressions:
 
 
 # ---- parts -------------------------------------------------------------------------------
+
+
+def _makes(node: Node) -> bool:
+    """Whether the text of a node makes a new tensor of reals, which shows no other's memory."""
+    if isinstance(node.type.elem, Fin | Bool) or isinstance(node.op, ToReal):
+        return False
+    match node.op:
+        case Sum(axes=axes):
+            return bool(axes)
+        case op:
+            return pointwise(op) or is_anchor(node)
 
 
 def _tied(reader: Node, node: Node) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from backends.torch_cpu.emit import SEVERAL_THREADS
 from backends.torch_cpu.updates import adam_, adamw_, channels_last, in_order, sgd_
 from gendsl.ir.op import REGISTRY
 from gendsl.ops.arithmetic import Power
@@ -229,15 +230,6 @@ def gelu_slope(x: Tensor, g: Tensor | None = None) -> Tensor:
     return torch.ops.aten.gelu_backward.default(torch.ones_like(x) if g is None else g, x)
 
 
-def norm_slope(g: Tensor, s: Tensor, r: Tensor, gain: Tensor) -> Tensor:
-    """`gendsl.ops.norm.NormSlope`."""
-    mean = torch.zeros_like(r)  # `s` is centred already
-    slope: Tensor = torch.ops.aten.native_layer_norm_backward.default(
-        g, s, gain.shape, mean, r.contiguous(), gain, None, (True, False, False)
-    )[0]
-    return slope
-
-
 # The same with the result in the place of `g`.
 
 
@@ -343,7 +335,6 @@ def namespace(real: torch.dtype) -> dict[str, Any]:
         "gelu_slope": gelu_slope,
         "sigmoid_slope": sigmoid_slope,
         "softmax_slope": softmax_slope,
-        "norm_slope": norm_slope,
         "relu_slope_": relu_slope_,
         "relu_slope_at_0_": relu_slope_at_0_,
         "sigmoid_slope_": sigmoid_slope_,
@@ -376,14 +367,12 @@ def sine(angle: Any) -> Any:
 
 # ---- the machine -------------------------------------------------------------------------
 
-# Work below this runs faster on one thread: waking others costs more than they save.
-_SINGLE_THREAD_FLOPS = 100_000_000
 _ALL_THREADS = int(os.environ.get("OMP_NUM_THREADS", "0")) or torch.get_num_threads()
 
 
 def threads_for(flops: int) -> int:
     """How many threads a plan of so much work runs on: a function of the plan and the machine."""
-    return 1 if flops < _SINGLE_THREAD_FLOPS else _ALL_THREADS
+    return 1 if flops < SEVERAL_THREADS else _ALL_THREADS
 
 
 def keep_freed_memory() -> bool:

@@ -101,7 +101,7 @@ class Executable:
         numbers = {name: float(value) for name, value in hypers.items()}
         draw = drawer(noise, self._ahead, self._real)
         try:
-            with torch.no_grad():
+            with torch.inference_mode():
                 return self._function(
                     **carried, data=self.batch(batch), hyper=numbers, number=noise.step, draw=draw
                 )

@@ -16,7 +16,7 @@ from typing import Any
 from gendsl.validate import value as v
 from gendsl.validate import whole as w
 from gendsl.validate.normal import named_number
-from gendsl.validate.torch_calls import CALLS, METHODS
+from gendsl.validate.torch_calls import CALLS, IN_PLACE, METHODS
 from gendsl.validate.torch_values import (
     Anything,
     Tensor,
@@ -258,14 +258,14 @@ class Machine:
                 if args == [REAL]:
                     return to_real(x)
                 raise Unmodelled("a conversion to another type")
-            if e.func.attr == "add_" and isinstance(x, Tensor) and not keywords:
-                return self._in_place(x, arithmetic("add", x, args[0]))
+            if e.func.attr in IN_PLACE and isinstance(x, Tensor):
+                return self._in_place(x, IN_PLACE[e.func.attr](x, *args, **keywords))
             if e.func.attr in METHODS and isinstance(x, Tensor):
                 return METHODS[e.func.attr](x, *args, **keywords)
         raise Unmodelled(f"the call `{name}`")
 
     def _in_place(self, x: Tensor, made: Anything) -> Tensor:
-        """torch.relu_ or add_ of a value that nothing else shows, with its result."""
+        """torch.relu_, add_ and so on of a value that nothing else shows, with its result."""
         held = [y for y in (*self.names.values(), *self.cells.values()) if isinstance(y, Tensor)]
         if any(x.memory & y.memory for y in held):
             raise Unmodelled("an update in place of a value that has a name")
