@@ -230,6 +230,15 @@ def gelu_slope(x: Tensor, g: Tensor | None = None) -> Tensor:
     return torch.ops.aten.gelu_backward.default(torch.ones_like(x) if g is None else g, x)
 
 
+def norm_slope(g: Tensor, s: Tensor, r: Tensor, gain: Tensor) -> Tensor:
+    """`gendsl.ops.norm.NormSlope`."""
+    mean = torch.zeros_like(r)  # `s` is centred already
+    slope: Tensor = torch.ops.aten.native_layer_norm_backward.default(
+        g, s, gain.shape, mean, r.contiguous(), gain, None, (True, False, False)
+    )[0]
+    return slope
+
+
 # The same with the result in the place of `g`.
 
 
@@ -335,6 +344,7 @@ def namespace(real: torch.dtype) -> dict[str, Any]:
         "gelu_slope": gelu_slope,
         "sigmoid_slope": sigmoid_slope,
         "softmax_slope": softmax_slope,
+        "norm_slope": norm_slope,
         "relu_slope_": relu_slope_,
         "relu_slope_at_0_": relu_slope_at_0_,
         "sigmoid_slope_": sigmoid_slope_,
