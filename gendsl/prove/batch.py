@@ -1,10 +1,11 @@
 """Batch claims: unchanged by repeating the batch, separable over the batch axis.
 
-In: a scalar node and the name of the batch size. Out: None, or the reason why the form of the term
-does not show the claim. The argument is about the form: where every sum over the batch comes with
+In: a scalar node and the name of the batch size. Out: an `Outcome`. A value is shown to be the mean
+of its values at the single examples (`examples.py`, with kernel theorems), which says both. Only
+where it is unchanged by repeating the batch without being one such mean (the logarithm of a mean),
+the argument is about its form and leaves no proof object: where every sum over the batch comes with
 one factor 1/B and entry b of every tensor depends on example b alone, repeating a batch repeats
-summands (the weight 1/B takes that back), and if a value is linear in one such mean, it is the
-weighted mean over parts.
+summands, and the weight 1/B takes that back.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from gendsl.ops.arity import Binary, Compare, Logic, Unary
 from gendsl.ops.compare import ToReal, Where, Widen
 from gendsl.ops.symbolic import NetCall
 from gendsl.prove.case import Case, Outcome
+from gendsl.prove.examples import Coupled, subgoals
 from gendsl.prove.kernel.normal import KernelError
 from gendsl.prove.kernel.term import Atom, Mono, Poly, atom, of_atom
 from gendsl.prove.reading import SHAPED, frontier, visible
@@ -32,10 +34,6 @@ from gendsl.prove.refute import refute_batch
 from gendsl.shape.dim import Dim
 
 FREE = -1  # does not depend on the examples
-
-
-class Coupled(Exception):
-    """An entry depends on other examples; the argument says where."""
 
 
 class Axes:
@@ -165,21 +163,6 @@ class Form:
             if self.term(m) != 0:
                 raise Coupled(f"a sum over {self.batch} without 1/{self.batch}, or the reverse")
 
-    def linear(self, p: Poly) -> None:
-        """Raises `Coupled` unless p is a constant plus multiples of one mean over the batch."""
-        self.invariant(p)
-        for m in p.terms:
-            sums = [a for a, k in m if self._sums(a)]
-            fits = all(
-                a.kind == "S"
-                and dict(m)[a] == 1
-                and self._own(a) == 1
-                and not self._below(a.args[1])
-                for a in sums
-            )
-            if len(sums) > 1 or not fits:
-                raise Coupled(f"not linear in one mean over {self.batch}")
-
     def term(self, m: Mono) -> Fraction:
         return sum((k * self.atom(a) for a, k in m), Fraction(0))
 
@@ -238,45 +221,41 @@ class Form:
         elif self._touches(i):
             raise Coupled("the number of an example is used")
 
-    def _sums(self, a: Atom) -> bool:
-        """Whether a sum over the batch is in the atom, at any depth."""
-        if a.kind == "S" and any(b.args[1] is self.size for b in a.args[0]):
-            return True
-        return any(self._below(x) for x in a.args)
-
-    def _below(self, x: object) -> bool:
-        if isinstance(x, Atom):
-            return self._sums(x)
-        if isinstance(x, Poly):
-            return any(self._sums(a) for m in x.terms for a, _ in m)
-        return any(self._below(y) for y in x) if isinstance(x, tuple) else False
-
 
 def decide(case: Case, value: Node, batch: str, *, separable: bool) -> Outcome:
     """Whether the value is separable over the batch, or unchanged by repeating it."""
     if value.type.shape:
         return Outcome("unknown", goal="the value has axes")
     failing = refute_batch(case, value, batch, range(8, 14), separable=separable)
+    if failing is not None:
+        return failing
+    fine, axes = per_example(reachable([value]), batch)
+    try:
+        shown = subgoals(case.setting, value, batch, {x: axes.of(x) for x in fine})
+        return Outcome("proved", laws=("mean over examples",), subgoals=shown)
+    except (Coupled, KernelError) as problem:
+        if separable:
+            return Outcome("unknown", goal=str(problem))
+    return _by_form(case, value, batch, fine)
+
+
+def _by_form(case: Case, value: Node, batch: str, fine: frozenset[Node]) -> Outcome:
+    """A value made of several means over the batch, by the form of its term."""
     below = reachable([value])
-    fine, _ = per_example(below, batch)
     named = frozenset(x for x in below if x in case.setting.build.names and x.inputs)
     reason = ""
     for stop in (edge(value, fine, named), edge(value, fine, frozenset())):
         leaves = [x for x in visible([value], stop) if not x.inputs]
         loose = [x for x in leaves if x not in fine and not isinstance(x.op, lf.SizeValue)]
         if loose:
-            return failing or Outcome(
-                "unknown", goal=f"{loose[0]!r} couples examples along {batch}"
-            )
+            return Outcome("unknown", goal=f"{loose[0]!r} couples examples along {batch}")
         try:
-            p = case.setting.reader(stop).real(value)
-            form = Form(batch)
-            form.linear(p) if separable else form.invariant(p)
+            Form(batch).invariant(case.setting.reader(stop).real(value))
         except (Coupled, KernelError) as problem:
             reason = str(problem)
             continue
         return Outcome("proved", laws=("means over examples that do not see each other",))
-    return failing or Outcome("unknown", goal=reason)
+    return Outcome("unknown", goal=reason)
 
 
 def edge(value: Node, fine: frozenset[Node], named: frozenset[Node]) -> frozenset[Node]:

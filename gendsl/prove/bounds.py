@@ -8,6 +8,7 @@ Gibbs' inequality, listed as a trusted law.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 
 from gendsl.core import claim as c
@@ -15,20 +16,20 @@ from gendsl.ir.graph import Node, reachable
 from gendsl.ops.leaf import Input
 from gendsl.prove import laws, moments
 from gendsl.prove.case import Case, Outcome
-from gendsl.prove.compare import discharge, prove_closed, prove_comparison
-from gendsl.prove.cone import Cone
 from gendsl.prove.equal import mentioned, quotient
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel import rules as r
 from gendsl.prove.kernel.term import ONE, Atom, Poly, atom, const, of_atom, poly
 from gendsl.prove.props import Comparison, IllPosed
-from gendsl.prove.reading import declared, signed, visible
+from gendsl.prove.reading import signed, visible
 from gendsl.prove.show import Printer
+from gendsl.prove.subgoal import Scope, Subgoal
 from gendsl.prove.terms import At, Reader, indices, leaf_name, size
 from gendsl.shape.dim import Dim
 
 GIBBS = "E_q[log q - log p] >= 0 (Gibbs): the bound holds"
 HALF = Fraction(1, 2)
+WEIGHT, EVIDENCE = "weight", "evidence"  # variables of the inequality for logarithms
 
 
 def up_to(case: Case, body: c.UpTo) -> Outcome:
@@ -37,6 +38,7 @@ def up_to(case: Case, body: c.UpTo) -> Outcome:
     below = reachable([body.left, body.right])
     named = frozenset(x for x in below if x in build.names and x.inputs)
     printed = Printer({f"%{x.id}": build.names[x] for x in named})
+    shown, notes = list[Subgoal](), list[str]()
     for given in case.given:
         setting = signed(case.setting, given)
         for opaque in (named, frozenset[Node]()):
@@ -46,11 +48,16 @@ def up_to(case: Case, body: c.UpTo) -> Outcome:
                 found = _scale(reader, body, loose)
             except n.KernelError:
                 found = None
-            if found is not None and _certain(case, reader, [body.left, body.right], given, found):
-                scale, rest = found
-                note = f"scale {printed.poly(scale)}, constant {printed.poly(rest)}"
-                return Outcome("proved", note=note)
-    return Outcome("unknown", goal="no scale and constant were found")
+            scope = Scope(case.setting, given, (body.left, body.right), opaque)
+            subgoals = found and _certain(scope, reader, body, found)
+            if found and subgoals:
+                scale, rest, _ = found
+                notes.append(f"scale {printed.poly(scale)}, constant {printed.poly(rest)}")
+                shown += subgoals
+                break
+        else:
+            return Outcome("unknown", goal="no scale and constant were found")
+    return Outcome("proved", note="; or ".join(dict.fromkeys(notes)), subgoals=tuple(shown))
 
 
 def _dependent(
@@ -73,7 +80,10 @@ def _dependent(
     return frozenset(names)
 
 
-def _scale(reader: Reader, body: c.UpTo, loose: frozenset[str]) -> tuple[Poly, Poly] | None:
+Found = tuple[Poly, Poly, At]  # scale, constant, and the indices of its entries
+
+
+def _scale(reader: Reader, body: c.UpTo, loose: frozenset[str]) -> Found | None:
     at = indices(body.left.type.shape)
     p, q = reader.real(body.left, at), reader.real(body.right, at)
     p_moving, q_moving = _moving(p, loose), _moving(q, loose)
@@ -85,7 +95,7 @@ def _scale(reader: Reader, body: c.UpTo, loose: frozenset[str]) -> tuple[Poly, P
         rest = n.sub(p, n.mul(scale, q))
         free = not (mentioned(scale) | mentioned(rest)) & loose
         if free and (body.constant or not rest.terms):
-            return scale, rest
+            return scale, rest, at
     return None
 
 
@@ -95,23 +105,16 @@ def _moving(p: Poly, loose: frozenset[str]) -> Poly:
 
 
 def _certain(
-    case: Case,
-    reader: Reader,
-    roots: list[Node],
-    given: tuple[Comparison, ...],
-    found: tuple[Poly, Poly],
-) -> bool:
-    """The scale is positive and everything is defined."""
-    scale, rest = found
-    hyps = [r.assume(q.prop(reader)) for q in given]
-    facts = [*hyps, *declared(roots, case.setting)]
-    cone, allowed = Cone(facts, case.setting.expired), {f.concl for f in facts}
-    t = cone.prove(scale, "gt")
-    if t is None or discharge(t, allowed, cone) is None:
-        return False
-    wanted = {*reader.conditions, *r.conditions(rest), *r.conditions(scale)}
-    sides = [prove_closed(q, cone) for q in wanted]
-    return all(s is not None and discharge(s, allowed, cone) is not None for s in sides)
+    scope: Scope, reader: Reader, body: c.UpTo, found: Found
+) -> tuple[Subgoal, Subgoal] | None:
+    """The scale is positive, the two sides differ by the constant, and everything is defined."""
+    scale, rest, at = found
+    reader.conditions |= {*r.conditions(rest), *r.conditions(scale)}
+    p, q = reader.real(body.left, at), reader.real(body.right, at)
+    gap = n.sub(p, n.add(n.mul(scale, q), rest))
+    positive = scope.show("scale", ("gt", scale), reader, (), (scale, ()))
+    equal = scope.show("constant", ("eq", gap), reader, at, (rest, at))
+    return (positive, equal) if positive and equal else None
 
 
 # ---- bounds ------------------------------------------------------------------------------
@@ -130,18 +133,13 @@ def bounds(case: Case, body: c.Bounds) -> Outcome:
     law = laws.has_law(case, body.latent, body.posterior)
     if law.verdict != "proved":
         return Outcome(law.verdict, witness=law.witness, goal=f"law of the latent: {law.goal}")
+    shown = list(law.subgoals)
     for given in case.given:
-        gap, reader = _elbo_gap(case, body, given)
-        facts = [*(r.assume(q.prop(reader)) for q in given)]
-        facts += declared([body.value, body.target], case.setting)
-        cone, allowed = Cone(facts, case.setting.expired), {f.concl for f in facts}
-        t = prove_comparison("eq", gap, [], cone, None, None, ())
-        sides = [prove_closed(q, cone) for q in reader.conditions]
-        done = [x is not None and discharge(x, allowed, cone) is not None for x in (t, *sides)]
-        if not all(done):
-            goal = f"the value minus the derived bound is {Printer().poly(gap)}"
-            return Outcome("unknown", goal=goal[:400])
-    return Outcome("proved", laws=(*law.laws, GIBBS))
+        for found in _elbo(case, body, given):
+            if isinstance(found, str):
+                return Outcome("unknown", goal=found[:400])
+            shown.append(found)
+    return Outcome("proved", laws=(*law.laws, GIBBS), subgoals=tuple(shown))
 
 
 def _generative(body: c.Bounds) -> None:
@@ -161,8 +159,10 @@ def _generative(body: c.Bounds) -> None:
             )
 
 
-def _elbo_gap(case: Case, body: c.Bounds, given: tuple[Comparison, ...]) -> tuple[Poly, Reader]:
-    """value - mean over examples of (nll of x given z + KL of posterior to prior)."""
+def _elbo(case: Case, body: c.Bounds, given: tuple[Comparison, ...]) -> Iterator[Subgoal | str]:
+    """value = mean over examples of (nll of x given z + KL of posterior to prior), KL >= 0, and the
+    tangent of the logarithm: log w <= w / c - 1 + log c, whose mean under the posterior, for
+    w = p(x, z) / q(z) and c = p(x), is Jensen's inequality."""
     setting = signed(case.setting, given)
     draws = laws.draws_below(body.latent)
     spec = (*body.prior.arguments.values(), *body.posterior.arguments.values())
@@ -179,12 +179,27 @@ def _elbo_gap(case: Case, body: c.Bounds, given: tuple[Comparison, ...]) -> tupl
         prior = _normal_nll(inner, body.prior, body.latent, at)
         return n.sub(prior, _normal_nll(inner, body.posterior, body.latent, at))
 
+    def mean(p: Poly) -> Poly:
+        return n.mul(n.nsum(b, p), n.power(b.args[1], -1))
+
     nll = _summed(outer, body.target, b, misfit)
     names = frozenset(leaf_name(x) for x in draws)
     divergence = moments.expectation(_summed(inner, body.latent, b, excess), names)
-    mean = n.mul(n.nsum(b, n.add(nll, divergence)), n.power(b.args[1], -1))
     outer.conditions |= inner.conditions
-    return n.sub(outer.real(body.value), mean), outer
+    derived = mean(n.add(nll, divergence))
+    gap = n.sub(outer.real(body.value), derived)
+    scope = Scope(setting, given, tuple(roots), named)
+    yield scope.show("bound", ("eq", gap), outer, (), (derived, ())) or (
+        f"the value minus the derived bound is {Printer().poly(gap)}"
+    )
+    kl = mean(divergence)
+    yield scope.show("divergence", ("ge", kl), outer, (), (kl, ())) or (
+        "the divergence of posterior and prior is not shown to be >= 0"
+    )
+    w, evidence = (of_atom(atom("var", name, (), "+")) for name in (WEIGHT, EVIDENCE))
+    ratio = n.mul(w, n.power(evidence, -1))
+    tangent = n.sub(n.sub(n.add(ratio, n.log(evidence)), ONE), n.log(w))
+    yield scope.show("tangent", ("ge", tangent), outer) or "log w <= w / c - 1 + log c"
 
 
 def _summed(reader: Reader, node: Node, b: Atom, entry: laws.Entry) -> Poly:

@@ -12,12 +12,14 @@ from gendsl.ir.graph import Graph
 from gendsl.prove.props import Alternatives, alternatives
 from gendsl.prove.reading import Setting
 from gendsl.prove.sequent import Proof
+from gendsl.prove.subgoal import Subgoal
 from gendsl.prove.verdict import Verdict
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A verdict with its evidence: `proofs` are the kernel theorems of a proved claim."""
+    """A verdict with its evidence: `proofs` are the kernel theorems of a proved claim, `subgoals`
+    those of a claim that is no comparison of nodes."""
 
     verdict: Verdict
     proofs: tuple[Proof, ...] = ()
@@ -25,6 +27,7 @@ class Outcome:
     witness: Mapping[str, Any] | None = None
     goal: str | None = None
     note: str | None = None
+    subgoals: tuple[Subgoal, ...] = ()
 
 
 @dataclass(frozen=True)

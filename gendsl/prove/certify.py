@@ -3,9 +3,9 @@
 In: an analysis, and the outcomes of its claims. Out: in DIR, for each file with claims,
 `NAME.graph` (the canonical content text, whose SHA-256 is the graph hash) and for each proved claim
 `NAME.CLAIM.json`: the claim as written and as lowered (bodies over a node list, in the text form of
-`gendsl.ir.text`), what it may assume, its sequents, and the proof object of each, as tables of
-atoms, polynomials, propositions and theorems with references. Nothing here judges; `gendsl recheck`
-does. Files are written under another name first and then renamed.
+`gendsl.ir.text`), what it may assume, its sequents and subgoals, and the proof object of each, as
+tables of atoms, polynomials, propositions and theorems with references. Nothing here judges;
+`gendsl recheck` does. Files are written under another name first and then renamed.
 
 References are short strings: "a3" an atom, "p3" a polynomial, "h3" a proposition, "q1/2" a number,
 "s..." a string; lists are tuples. Premises and hypotheses are numbers into the tables.
@@ -29,10 +29,11 @@ from gendsl.ir.graph import Graph, Node, reachable
 from gendsl.ir.text import content_text, nodes_text
 from gendsl.ops.leaf import Input
 from gendsl.prove.case import Outcome
-from gendsl.prove.kernel.rules import Prop, Thm
+from gendsl.prove.kernel.rules import Prop, Thm, prop
 from gendsl.prove.kernel.term import Atom, Poly
 from gendsl.prove.props import Comparison
 from gendsl.prove.sequent import Proof, visible
+from gendsl.prove.subgoal import Subgoal
 from gendsl.shape.dim import Dim
 from gendsl.shape.tensor_type import Range
 
@@ -160,7 +161,9 @@ def certificate(
         "given": names.record(claim.given),
         "variables": names.record(claim.variables),
     }
-    sequents = [_sequent(p, names, tables) for p in outcome.proofs]
+    lemmas = {id(p): p for s in outcome.subgoals for p in s.lemmas}
+    sequents = [_sequent(p, names, tables) for p in (*outcome.proofs, *lemmas.values())]
+    subgoals = [_subgoal(s, names, tables) for s in outcome.subgoals]
     return {
         "format": FORMAT,
         "claim": qualified(claim),
@@ -173,6 +176,7 @@ def certificate(
         "steps": [[s.objective, list(s.groups)] for s in _steps(interface)],
         "laws": list(outcome.laws),
         "sequents": sequents,
+        "subgoals": subgoals,
         "proof": tables.json(),
         "nodes": names.text(),
     }
@@ -196,6 +200,21 @@ def _sequent(p: Proof, names: Names, tables: Tables) -> dict[str, Any]:
         "theorem": theorem,
         "conditions": sides,
         "stands": {v: names.of(below[int(v[1:])]) for v in sorted(used) if int(v[1:]) in below},
+    }
+
+
+def _subgoal(s: Subgoal, names: Names, tables: Tables) -> dict[str, Any]:
+    """What is shown by name only: the checker knows what a claim of this form has to show."""
+    shown = visible(s.roots, s.opaque)
+    edge = s.opaque & {*s.roots, *(y for x in shown for y in x.inputs)}
+    return {
+        "what": s.what,
+        "given": [_comparison(q, names) for q in (*s.given, *(p.sequent.goal for p in s.lemmas))],
+        "theorem": tables.theorem(s.theorem),
+        "conditions": [tables.theorem(t) for t in s.conditions],
+        "stands": {f"%{x.id}": names.of(x) for x in sorted(edge, key=lambda x: x.id)},
+        "about": names.of(s.about) if s.about is not None else None,
+        "term": tables.ref(prop("eq", *s.term)) if s.term is not None else None,
     }
 
 

@@ -16,18 +16,15 @@ from gendsl.ops.arithmetic import Add, Mul, Sub
 from gendsl.ops.broadcast import fill
 from gendsl.ops.leaf import Input
 from gendsl.passes.differentiate import gradients
-from gendsl.prove import equal
 from gendsl.prove.case import Case, Outcome
-from gendsl.prove.compare import discharge, prove_closed
-from gendsl.prove.cone import Cone
 from gendsl.prove.derive import Tangents, reaches
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel import rules as r
-from gendsl.prove.kernel.rules import Thm
 from gendsl.prove.kernel.term import ONE, ZERO, Poly
 from gendsl.prove.props import Comparison, IllPosed
-from gendsl.prove.reading import Reading, Sequent, declared, readings
+from gendsl.prove.reading import Reading, Sequent, readings
 from gendsl.prove.refute import refute_gradients
+from gendsl.prove.subgoal import Scope, Subgoal
 
 Row = tuple[int, c.GradTerm]
 
@@ -39,11 +36,13 @@ def grad_equal(case: Case, prop: c.GradEqual) -> Outcome:
     failing = _refuted(case, prop) if live else None
     if failing is not None:
         return failing
+    subgoals: list[Subgoal] = []
     for given in case.given:
         found = _show(case, rows, given)
-        if found.verdict != "proved":
-            return found
-    return Outcome("proved", laws=("chain rule",))
+        if found is None:
+            return Outcome("unknown", goal="the two gradients were not shown equal")
+        subgoals.append(found)
+    return Outcome("proved", laws=("chain rule",), subgoals=tuple(subgoals))
 
 
 def grad_independent(case: Case, value: Node, group: str, variable: Node) -> Outcome:
@@ -89,11 +88,13 @@ def group_params(case: Case, group: str) -> frozenset[str]:
     return found
 
 
-def _show(case: Case, rows: Sequence[Row], given: tuple[Comparison, ...]) -> Outcome:
+def _show(case: Case, rows: Sequence[Row], given: tuple[Comparison, ...]) -> Subgoal | None:
     live = [(s, t, reaches(t.value, group_params(case, t.group))) for s, t in rows]
     live = [(s, t, active) for s, t, active in live if t.value in active]
-    if not live:
-        return Outcome("proved")
+    if not live:  # no path: each derivative is 0 by its definition
+        zero = r.linear("eq", ZERO, ())
+        roots = tuple(t.value for _, t in rows)
+        return Subgoal("gradient", given, zero, (), roots, term=(ZERO, ()))
     values = [t.value for _, t, _ in live]
     probe = values[0]
     for v in values[1:]:
@@ -103,11 +104,12 @@ def _show(case: Case, rows: Sequence[Row], given: tuple[Comparison, ...]) -> Out
         if case.setting.expired():
             break
         try:
-            if _attempt(case, live, given, reading) is not None:
-                return Outcome("proved")
+            found = _attempt(case, live, given, reading)
         except (n.KernelError, RecursionError):
             continue
-    return Outcome("unknown", goal="the two gradients were not shown equal")
+        if found is not None:
+            return found
+    return None
 
 
 def _attempt(
@@ -115,7 +117,9 @@ def _attempt(
     live: Sequence[tuple[int, c.GradTerm, frozenset[Node]]],
     given: tuple[Comparison, ...],
     reading: Reading,
-) -> Thm | None:
+) -> Subgoal | None:
+    """The sum of derivatives along an arbitrary direction is 0. Nodes of the reading are variables,
+    and so are their derivatives where a gradient reaches the group through them."""
     reader = case.setting.reader(reading.opaque)
     total: Poly = ZERO
     for sign, t, active in live:
@@ -123,18 +127,9 @@ def _attempt(
         slope = Tangents(reader, active, seeds).of(t.value, ())
         factor = ONE if t.factor is None else reader.real(t.factor)
         total = n.add(total, n.scale(n.mul(factor, slope), sign))
-    hyps = [r.assume(q.prop(reader)) for q in given]
-    facts = [*hyps, *declared([t.value for _, t, _ in live], case.setting)]
-    found = equal.prove_zero(total, [h for h in hyps if h.concl.rel == "eq"])
-    if found is None:
-        return None
-    cone, allowed = Cone(facts, case.setting.expired), {f.concl for f in facts}
-    done = discharge(found, allowed, cone)
-    for q in reader.conditions:
-        side = prove_closed(q, cone)
-        if side is None or discharge(side, allowed, cone) is None:
-            return None
-    return done
+    roots = tuple(x for _, t, _ in live for x in (t.value, t.factor) if x is not None)
+    scope = Scope(case.setting, given, roots, reading.opaque)
+    return scope.show("gradient", ("eq", total), reader, (), (total, ()))
 
 
 def leaves(case: Case, objective: str, group: str) -> Outcome:

@@ -178,7 +178,8 @@ def both(*outcomes: Outcome) -> Outcome:
         if o.verdict != "proved":
             return o
     laws = tuple(dict.fromkeys(x for o in outcomes for x in o.laws))
-    return Outcome("proved", tuple(p for o in outcomes for p in o.proofs), laws)
+    proofs = tuple(p for o in outcomes for p in o.proofs)
+    return Outcome("proved", proofs, laws, subgoals=tuple(s for o in outcomes for s in o.subgoals))
 
 
 def describe(q: Comparison | None) -> str:

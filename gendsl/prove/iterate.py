@@ -23,6 +23,7 @@ from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel.term import Poly, atom, of_atom
 from gendsl.prove.props import Comparison, IllPosed
 from gendsl.prove.reading import signed
+from gendsl.prove.subgoal import Scope, Subgoal
 from gendsl.prove.terms import At, Reader, indices, leaf_name
 from gendsl.shape.dim import Dim
 from gendsl.shape.tensor_type import Fin
@@ -42,14 +43,17 @@ def iterated(case: Case, body: c.IterateLaw) -> Outcome:
         raise IllPosed("the number of steps is counted from 0")
     if any(laws.draws_below(x) for x in (body.initial, *body.law.arguments.values())):
         return Outcome("unknown", goal="the start and the law draw nothing themselves")
+    found: list[Subgoal] = []
     for given in case.given:
         try:
-            goal = _base(case, body, given) or _step(case, body, given)
+            for row in (_base(case, body, given), _step(case, body, given)):
+                if isinstance(row, str):
+                    return Outcome("unknown", goal=row)
+                found += row
         except (n.KernelError, RecursionError) as problem:
-            goal = str(problem)
-        if goal:
-            return Outcome("unknown", goal=goal)
-    return Outcome("proved", laws=(laws.AFFINE, laws.MOMENTS, INDUCTION))
+            return Outcome("unknown", goal=str(problem))
+    laws_used = (laws.AFFINE, laws.MOMENTS, INDUCTION)
+    return Outcome("proved", laws=laws_used, subgoals=tuple(found))
 
 
 def _law_at(case: Case, body: c.IterateLaw, count: Node) -> tuple[Node, Node]:
@@ -60,7 +64,7 @@ def _law_at(case: Case, body: c.IterateLaw, count: Node) -> tuple[Node, Node]:
     return mean, var
 
 
-def _base(case: Case, body: c.IterateLaw, given: tuple[Comparison, ...]) -> str:
+def _base(case: Case, body: c.IterateLaw, given: tuple[Comparison, ...]) -> list[Subgoal] | str:
     elem = body.count.type.elem
     assert isinstance(elem, Fin)
     setting = signed(case.setting, given)
@@ -69,15 +73,20 @@ def _base(case: Case, body: c.IterateLaw, given: tuple[Comparison, ...]) -> str:
     mean, var = _law_at(case, body, zero)
     at = indices(body.initial.type.shape)
     start = reader.real(body.initial, at)
-    goals = [("mean", n.sub(laws.spread_law(reader, mean, at), start))]
-    goals.append(("variance", laws.spread_law(reader, var, at)))
-    for what, gap in goals:
-        if not laws.zero(gap, [mean, var, body.initial], reader, setting, given, []):
+    scope = Scope(setting, given, (mean, var, body.initial))
+    found: list[Subgoal] = []
+    for what, gap in (
+        ("mean", n.sub(laws.spread_law(reader, mean, at), start)),
+        ("variance", laws.spread_law(reader, var, at)),
+    ):
+        done = scope.show(f"{what} at the start", ("eq", gap), reader, at)
+        if done is None:
             return f"the {what} after 0 steps is that of the start"
-    return ""
+        found.append(done)
+    return found
 
 
-def _step(case: Case, body: c.IterateLaw, given: tuple[Comparison, ...]) -> str:
+def _step(case: Case, body: c.IterateLaw, given: tuple[Comparison, ...]) -> list[Subgoal] | str:
     build, elem = case.graph.builder, body.count.type.elem
     assert isinstance(elem, Fin)
     setting = signed(case.setting, given)
@@ -97,13 +106,18 @@ def _step(case: Case, body: c.IterateLaw, given: tuple[Comparison, ...]) -> str:
     second = n.substitute(rest, dict(zip(at, other, strict=True)))
     covariance = moments.expectation(n.mul(rest, second), names)
     same = n.prod_poly(n.delta(i, j) for i, j in zip(at, other, strict=True))
-    goals = [("mean", n.sub(found, laws.spread_law(reader, mean, at)))]
     declared = n.mul(same, laws.spread_law(reader, var, at))
-    goals.append(("covariance", n.sub(covariance, declared)))
-    for what, gap in goals:
-        if not laws.zero(gap, [step, mean, var], reader, setting, given, []):
+    scope, shown = Scope(setting, given, (step, mean, var)), list[Subgoal]()
+    for what, gap, free, read in (
+        ("affine", moments.superposition(value, names), at, value),
+        ("mean", n.sub(found, laws.spread_law(reader, mean, at)), at, found),
+        ("covariance", n.sub(covariance, declared), (*at, *other), covariance),
+    ):
+        done = scope.show(what, ("eq", gap), reader, free, (read, free))
+        if done is None:
             return f"the {what} after k + 1 steps, from the law after k"
-    return ""
+        shown.append(done)
+    return shown
 
 
 def _with_state(case: Case, body: c.IterateLaw, reader: Reader, here: Node, value: Poly) -> Poly:

@@ -9,6 +9,8 @@ independent when their names or their indices differ; a draw used twice is the s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from gendsl.core import claim as c
@@ -16,19 +18,20 @@ from gendsl.ir.evaluate import input_key
 from gendsl.ir.graph import Node, reachable
 from gendsl.lazy import np
 from gendsl.ops import arithmetic as ar
-from gendsl.ops.leaf import Draw
+from gendsl.ops.leaf import Const, Draw
 from gendsl.prove import moments
 from gendsl.prove.case import Case, Outcome
-from gendsl.prove.compare import discharge, prove_closed, prove_comparison
+from gendsl.prove.compare import discharge
 from gendsl.prove.cone import Cone
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel import rules as r
-from gendsl.prove.kernel.rules import Prop, prop
-from gendsl.prove.kernel.term import ONE, Poly
-from gendsl.prove.props import Comparison, IllPosed
-from gendsl.prove.reading import SHAPED, Setting, declared, frontier, signed, visible
+from gendsl.prove.kernel.term import Poly
+from gendsl.prove.props import Comparison, IllPosed, comparison
+from gendsl.prove.reading import SHAPED, Sequent, Setting, declared, frontier, signed, visible
 from gendsl.prove.refute import show, worlds
+from gendsl.prove.sequent import Proof
 from gendsl.prove.signs import Signs, number
+from gendsl.prove.subgoal import Scope, Subgoal
 from gendsl.prove.terms import At, Reader, indices, leaf_name
 from gendsl.prove.witness import NoWorld, World
 
@@ -158,42 +161,53 @@ def _compare(
     at, other = indices(value.type.shape), indices(value.type.shape)
     p = reader.real(value, at)
     mean, rest = moments.split_affine(p, names)
-    goals = [("mean", n.sub(mean, spread_law(reader, law.arguments["mean"], at)))]
     second = n.substitute(rest, dict(zip(at, other, strict=True)))
     covariance = moments.expectation(n.mul(rest, second), names)
-    goals.append(("covariance", n.sub(covariance, _declared(reader, law, at, other))))
-    roots = [value, *law.arguments.values()]
+    declared_ = _declared(reader, law, at, other)
+    goals = [
+        ("affine", moments.superposition(p, names), at, p),
+        ("mean", n.sub(mean, spread_law(reader, law.arguments["mean"], at)), at, mean),
+        ("covariance", n.sub(covariance, declared_), (*at, *other), covariance),
+    ]
+    roots = (value, *law.arguments.values())
+    scope = Scope(setting, given, roots, opaque)
     shown = [x for x in visible(roots, frozenset()) if x in opaque]
-    known: list[Prop] | None = None
-    for what, gap in goals:
-        if zero(gap, roots, reader, setting, given, known or []):
-            continue
-        known = node_facts(shown, setting, reader) if known is None else known
-        if not zero(gap, roots, reader, setting, given, known):
+    found: list[Subgoal] = []
+    for what, gap, free, read in goals:
+        term = read, free
+        done = scope.show(what, ("eq", gap), reader, free, term)
+        if done is None and not scope.lemmas:
+            scope = replace(scope, lemmas=tuple(node_facts(shown, setting)))
+            done = scope.show(what, ("eq", gap), reader, free, term)
+        if done is None:
             return Outcome("unknown", goal=f"the {what} differs from the declared one")
-    return Outcome("proved", laws=(AFFINE, MOMENTS))
+        found.append(done)
+    return Outcome("proved", laws=(AFFINE, MOMENTS), subgoals=tuple(found))
 
 
-def node_facts(nodes: Sequence[Node], setting: Setting, reader: Reader) -> list[Prop]:
-    """For nodes that the reader takes as variables: v >= 0 and 1 - v >= 0 where their own terms
+def node_facts(nodes: Sequence[Node], setting: Setting) -> Iterator[Proof]:
+    """For nodes that a reader takes as variables: v >= 0 and 1 - v >= 0 where their own terms
     are proved so. (A theorem about any v with these facts holds for the node's value.)"""
-    found: list[Prop] = []
+    zero, one = (setting.build.apply(Const(Fraction(k))) for k in (0, 1))
     for x in nodes:
         if setting.expired():
-            break
-        deep, at = setting.reader(_clamped(x)), indices(x.type.shape)
-        facts = declared([x], setting)
+            return
+        hidden, at = _clamped(x), indices(x.type.shape)
+        deep, facts = setting.reader(hidden), declared([x], setting)
         cone, allowed = Cone(facts, setting.expired, effort=0), {f.concl for f in facts}
-        v, signs = reader.real(x, at), Signs(deep, cone)
-        for side, p in ((signs.above, v), (signs.room, n.sub(ONE, v))):
+        signs = Signs(deep, cone)
+        for side, left, right in ((signs.above, x, zero), (signs.room, one, x)):
             try:
                 t = side(x, at)
-                done = t and discharge(t, allowed, cone)
+                closed = t and r.generalize(t, [i for i in at if i in t.poly.free])
+                done = closed and discharge(closed, allowed, cone)
             except n.KernelError:
                 continue
-            if t is not None and done is not None:
-                found.append(prop(t.concl.rel, p, at))
-    return found
+            if not done:
+                continue
+            goal = comparison({"gt": ">", "ge": ">="}[done.concl.rel], left, right, setting.build)
+            if done.concl == goal.prop(deep):
+                yield Proof(Sequent((), goal), done, (), deep, "deep", hidden)
 
 
 def _clamped(x: Node) -> frozenset[Node]:
@@ -201,28 +215,6 @@ def _clamped(x: Node) -> frozenset[Node]:
     bounded = [y for y in reachable([x]) if isinstance(y.op, ar.Minimum | ar.Maximum)]
     operands = {z for y in bounded for z in y.inputs if z.inputs and number(z) is None}
     return frozenset(operands - set(bounded))
-
-
-def zero(
-    gap: Poly,
-    roots: Sequence[Node],
-    reader: Reader,
-    setting: Setting,
-    given: tuple[Comparison, ...],
-    known: list[Prop],
-) -> bool:
-    """gap = 0 with every domain condition discharged; `known` are proved facts of opaque nodes."""
-    hyps = [r.assume(q.prop(reader)) for q in given]
-    facts = [*hyps, *declared(roots, setting), *(r.assume(k) for k in known)]
-    cone, allowed = Cone(facts, setting.expired), {f.concl for f in facts}
-    t = prove_comparison("eq", gap, [h for h in hyps if h.concl.rel == "eq"], cone, None, None, ())
-    if t is None or discharge(t, allowed, cone) is None:
-        return False
-    for q in reader.conditions:
-        side = prove_closed(q, cone)
-        if side is None or discharge(side, allowed, cone) is None:
-            return False
-    return True
 
 
 def spread_law(reader: Reader, node: Node, at: At) -> Poly:

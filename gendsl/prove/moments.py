@@ -17,13 +17,14 @@ from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel.term import ONE, ZERO, Atom, Mono, Poly, atom, of_atom
 
 At = tuple[Atom, ...]
+Value = tuple[At, Poly]
 
 
 def split_affine(p: Poly, draws: frozenset[str]) -> tuple[Poly, Poly]:
     """(constant part, linear part) in the draws; raises `KernelError` if p is not affine."""
     env = {d: _scaled(p, d) for d in draws}
     mean = _with(p, {d: (f, ZERO) for d, (f, _) in env.items()})
-    s = of_atom(atom("var", "scale of draws", (), ""))
+    s = of_atom(atom("var", SCALE, (), ""))
     stretched = _with(p, {d: (f, n.mul(s, v)) for d, (f, v) in env.items()})
     rest = n.sub(p, mean)
     if n.sub(stretched, n.add(mean, n.mul(s, rest))).terms:
@@ -31,11 +32,33 @@ def split_affine(p: Poly, draws: frozenset[str]) -> tuple[Poly, Poly]:
     return mean, rest
 
 
-def _with(p: Poly, values: Mapping[str, tuple[At, Poly]]) -> Poly:
+SCALE = "scale of draws"
+
+
+def again(draw: str) -> str:
+    """The variable for a second value of a draw."""
+    return f"again:{draw}"
+
+
+def superposition(p: Poly, draws: frozenset[str]) -> Poly:
+    """v(z) + s (v(z') - v(0)) - v(z + s z'), which is 0 for all z, z' and s if and only if the
+    value v is affine in its draws."""
+    s = of_atom(atom("var", SCALE, (), ""))
+    still, second, both = dict[str, Value](), dict[str, Value](), dict[str, Value]()
+    for d in draws:
+        formals, v = _scaled(p, d)
+        w = of_atom(atom("var", again(d), formals, ""))
+        still[d], second[d] = (formals, ZERO), (formals, w)
+        both[d] = formals, n.add(v, n.mul(s, w))
+    rise = n.sub(_with(p, second), _with(p, still))
+    return n.sub(n.add(p, n.mul(s, rise)), _with(p, both))
+
+
+def _with(p: Poly, values: Mapping[str, Value]) -> Poly:
     return n.substitute(p, {}, {name: ((f, v),) for name, (f, v) in values.items()})
 
 
-def _scaled(p: Poly, draw: str) -> tuple[At, Poly]:
+def _scaled(p: Poly, draw: str) -> Value:
     """Formal indices of a draw, and the draw at these."""
     a = next(_occurrences(p, draw), None)
     sizes = () if a is None else tuple(n.size_of(i) for i in a.args[1])

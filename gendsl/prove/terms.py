@@ -355,6 +355,8 @@ class Reader:
         if not isinstance(elem, Fin):
             raise n.KernelError(f"{node} is not an index")
         bound = size(elem.bound)
+        if node in self.abstract:
+            return atom("ix", self.abstract[node], at, bound)
         moved = self.moved(node, at)
         if moved is not None and len(moved) == 1 and moved[0][0] is ONE:
             return self.index(moved[0][1], moved[0][2])
@@ -375,6 +377,9 @@ class Reader:
             case rd.ArgMin() | rd.ArgMax():
                 full, new = spread(args[0], (op.axis,), at)
                 return chosen(op.name, new[0], self.real(args[0], full))
+            case cm.Where():
+                entries = tuple(n.lam((), self.value(x, at)) for x in args)
+                return atom("ix", "where:{}", entries, bound)
             case _:
                 pass
         rows = []
@@ -483,7 +488,10 @@ def chosen(kind: str, i: Atom, p: Poly) -> Atom:
 
 
 def reshaped(shape: tuple[Dim, ...], at: At) -> At:
-    """Row-major: the index in `shape` of the entry at `at` in another shape."""
+    """Row-major: the index in `shape` of the entry at `at` in another shape. A first axis that both
+    have stays."""
+    if shape and at and size(shape[0]) is n.size_of(at[0]):
+        return (at[0], *reshaped(shape[1:], at[1:]))
     flat, stride, result = n.mix(at), ONE, list[Atom]()
     for d in reversed(shape):
         result.insert(0, n.part(flat, stride, size(d)))

@@ -45,6 +45,8 @@ from . import lipschitz, rules, rules_more, rules_zero  # noqa: F401  (they fill
 from .arrays import Undefined, tabulate
 from .evaluate import Evaluator, Unsupported
 from .measure import Contradicted, measure
+from .needs import Judge, Subgoal
+from .needs_of import needs_of
 from .node_text import Node, Nodes, below
 from .obligation import Claim, Comparison, Entries, Sequent, covers
 from .points import Point, Range
@@ -101,27 +103,43 @@ class Certificate:
         _, outputs, _ = self.nodes.read(made["nodes"])
         self.claim = Claim(made["obligation"], self.nodes, outputs)
         self.outputs = outputs
+        self.groups: dict[str, str] = {}
         self.least = {k: read_size(v) for k, v in made["at_least"].items()}
 
     def check(self) -> str:
         self._graph()
         about = lipschitz.mentioned(self.claim)
         duties = lipschitz.duties(self.claim) if about else self.claim.duties()
-        if duties is None:
-            return measure(self.claim, self.made, self._base(), self._sizes)
         sequents = [Sequent(row, self.claim) for row in self.made["sequents"]]
+        if duties is None:
+            return self._by_subgoals(sequents)
         for duty in duties:
             if not covers(duty, sequents):
                 raise Rejected("the sequents do not cover the obligation")
         steps, met, missed = 0, 0, 0
         replay = self._replay(sequents)
         for s in sequents:
-            s.link(replay, self._facts(s))
+            s.link(replay, self._facts(s.nodes))
             found = self._evaluate(s, replay)
             met, missed = met + found, missed + (found == 0)
         steps = len(replay.theorems)
         text = f"{steps} steps replayed, true at {met} points"
         return text + (f" ({missed} sequents: no point met the hypotheses)" if missed else "")
+
+    def _by_subgoals(self, sequents: Sequence[Sequent]) -> str:
+        """A claim that is no comparison of nodes: its subgoals, and its evaluation."""
+        subgoals = [Subgoal.read(row, self.claim) for row in self.made["subgoals"]]
+        wanted = needs_of(self.claim, self.groups)
+        what = measure(self.claim, {**self.made, "groups": self.groups}, self._base(), self._sizes)
+        if wanted is None:
+            return what
+        replay = self._replay([*sequents, *subgoals])
+        facts = self._facts(below(self.claim.roots))
+        for s in sequents:
+            s.link(replay, self._facts(s.nodes))
+            self._evaluate(s, replay)
+        met = Judge(subgoals, sequents, replay, facts).all(wanted)
+        return f"{len(replay.theorems)} steps replayed for {met} subgoals; {what}"
 
     # ---- the graph ------------------------------------------------------------------------
 
@@ -135,6 +153,9 @@ class Certificate:
         if hashlib.sha256(data).hexdigest() != self.made["graph_hash"]:
             raise Rejected(f"{path.name} does not have the stated hash")
         own, _, rest = self.nodes.read(data.decode())
+        self.groups = _groups(rest)
+        if self.made["groups"] != self.groups:
+            raise Rejected("the groups of parameters are not the graph's")
         terms = _terms(own, rest)
         for name, output in self.made["named"].items():
             if terms.get(name) is not self.outputs[output]:
@@ -177,11 +198,13 @@ class Certificate:
             raise Rejected("no small sizes fit the shapes")
         return found
 
-    def _replay(self, sequents: Sequence[Sequent]) -> Replay:
+    def _replay(self, sequents: Sequence[Sequent | Subgoal]) -> Replay:
         tables = self.made["proof"]
         terms = Terms(tables, self.made.get("functions", {}))
-        self._divided_sizes(terms, sequents)
-        shown = self._shown([(s, s.stands) for s in sequents])
+        own = [s for s in sequents if isinstance(s, Sequent)]
+        whole = below(self.claim.roots) if len(own) < len(sequents) else []
+        self._divided_sizes(terms, [*whole, *(y for s in own for y in s.nodes)])
+        shown = [*whole, *self._shown([(s, s.stands) for s in own])]
         dims = {row[1][1:] for row in terms.atoms if row[0] == "dim"}
         sizes = self._sizes(shown, 4, dims, terms.fits)
         given = [q for s in sequents for q in s.given if q.rel in ("ge", "gt", "ne")]
@@ -191,12 +214,10 @@ class Certificate:
         good += [p for p in points if p.mode in MIXED and p not in good][: POINTS - len(good) + 2]
         return Replay(terms, tables, good, RULES)
 
-    def _divided_sizes(self, terms: Terms, sequents: Sequence[Sequent]) -> None:
+    def _divided_sizes(self, terms: Terms, nodes: list[Node]) -> None:
         """An index over a size with a division is over an axis of the claim's terms. (Otherwise a
         proof could choose the points at which it is tried, by a size that is seldom whole.)"""
-        axes = {
-            _powers(d) for x in below([y for s in sequents for y in s.nodes]) for d in _sizes(x)
-        }
+        axes = {_powers(d) for x in below(nodes) for d in _sizes(x)}
         for row in terms.atoms:
             if row[0] == "i":
                 size = _size_of(terms, row[-1])
@@ -218,11 +239,11 @@ class Certificate:
 
     # ---- facts and values -----------------------------------------------------------------
 
-    def _facts(self, s: Sequent) -> list[tuple[str, Entries]]:
+    def _facts(self, nodes: Sequence[Node]) -> list[tuple[str, Entries]]:
         """Declared ranges of leaves, bounds of indices and of sizes, each as `entry >= 0`."""
         found: list[tuple[str, Entries]] = []
         base = self._base()
-        for x in s.nodes:
+        for x in nodes:
             if x.key is None or x.inputs:
                 continue
             if x.type.elem == "fin":
@@ -298,6 +319,12 @@ def _terms(own: Mapping[int, Node], lines: Sequence[str]) -> dict[str, Node]:
         elif match := re.match(r"  term (\S+) = %(\d+)$", line):
             found[f"{objective}.{match[1]}"] = own[int(match[2])]
     return found
+
+
+def _groups(lines: Sequence[str]) -> dict[str, str]:
+    """The group of each parameter of a graph."""
+    found = (re.match(r"param (\S+) group (\S+) ", line) for line in lines)
+    return {m[1]: m[2] for m in found if m}
 
 
 def _range(row: Sequence[str | None]) -> Range:

@@ -32,15 +32,16 @@ class Unsupported(Exception):
 
 class Evaluator:
     """Values of nodes at one point; `along` are the keys of leaves that move with derivative 1
-    times a random direction."""
+    times a random direction, `moving` the nodes in `stands` that have a derivative of their own."""
 
     def __init__(
         self,
         point: Point,
         stands: Mapping[Node, str] | None = None,
         along: frozenset[str] = frozenset(),
+        moving: frozenset[Node] = frozenset(),
     ) -> None:
-        self.point, self.stands, self.along = point, stands or {}, along
+        self.point, self.stands, self.along, self.moving = point, stands or {}, along, moving
         self._memo: dict[Node, Array] = {}
 
     def value(self, node: Node) -> Array:
@@ -67,9 +68,10 @@ class Evaluator:
             extra = tuple(int(self._memo[y].entries[0]) for y in x.inputs) if x.key == name else ()
             found = self.point.array(name, x.type, shape, extra)
             if name in self.along:
-                return tabulate(
-                    shape, lambda i: Dual(found.at(i), self.point.real(f"direction:{name}", i))
-                )
+                towards = f"direction:{name.partition(':')[2]}"
+                return tabulate(shape, lambda i: Dual(found.at(i), self.point.real(towards, i)))
+            if x in self.moving:
+                return tabulate(shape, lambda i: Dual(found.at(i), self.point.real(f"d{name}", i)))
             return found
         result = apply(x.op, [self._memo[y] for y in x.inputs], shape, sizes)
         if result.shape != shape:
