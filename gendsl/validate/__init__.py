@@ -4,7 +4,10 @@
     value.py       values at one index: what text and graph are both read into
     merge.py       the tiling lemma: a sum over tiles and lanes is a sum over elements
     meaning.py     graph nodes as values
+    simplify.py    values simplified, with nothing multiplied out
+    alike.py       values that are the same up to names and the order of operands
     normal.py      values as polynomials of the prover's kernel; equality
+    addresses.py   which elements the accesses of a generic program reach
     torch_text.py  executes the torch source of a plan (torch_values.py: what calls mean)
     triton_text.py executes Triton source (triton_values.py: what calls mean)
     check_torch.py, check_triton.py   statements and kernels against the graph

@@ -22,16 +22,20 @@ from dataclasses import dataclass, field
 
 from gendsl.ir.graph import Node
 from gendsl.shape.tensor_type import Bool, Fin
-from gendsl.validate import merge
 from gendsl.validate import value as v
 from gendsl.validate import whole as w
+from gendsl.validate.addresses import covers, programs, settled, within
+from gendsl.validate.alike import memories
 from gendsl.validate.meaning import Meaning, Sizes, places
 from gendsl.validate.normal import equal
 from gendsl.validate.triton_text import WORDS, Access, At, Entry, Machine, functions_of
 from gendsl.validate.triton_values import Pointer, single
 from gendsl.validate.value import Value
 from gendsl.validate.verdict import DIFFERS, PROVED, UNKNOWN, Finding, Kernel
-from gendsl.validate.whole import Unit, Unmodelled, Whole
+from gendsl.validate.whole import Unmodelled, Whole
+
+# How deep a value that is computed again may be nested in stored ones.
+_UNFOLDINGS = 24
 
 
 @dataclass(frozen=True)
@@ -211,7 +215,34 @@ class Checker:
         expected = meaning.real(node, ()) if not shape else self._expected(meaning, node, offset)
         now, (found, wanted), _ = settled(now, [made, expected])
         assert isinstance(found, Value) and isinstance(wanted, Value)
-        return equal(found, wanted)
+        return equal(*self._unfolded(found, wanted))
+
+    def _unfolded(self, a: Value, b: Value) -> tuple[Value, Value]:
+        """Entries that only one side reads, as what they were computed from: a task may compute
+        again what an earlier one has stored."""
+        stored = (n for n in self.held if n.inputs and n not in self.given.nodes)
+        names = {self.held[n][0]: n for n in stored}
+        meaning = Meaning(self.sizes, self.held)
+        for _ in range(_UNFOLDINGS):
+            only = (memories(a) ^ memories(b)) & names.keys()
+            if not only:
+                break
+
+            def define(memory: str, place: Whole, only: frozenset[str] = only) -> Value | None:
+                if memory not in only:
+                    return None
+                node = names[memory]
+                try:
+                    made = meaning.at(node, places(place, self.sizes.shape(node)), own=True)
+                except Unmodelled:  # of what is overwritten by now: it stays an entry
+                    return None
+                return made if isinstance(made, Value) else None
+
+            before = a, b
+            a, b = v.unfold(a, define), v.unfold(b, define)
+            if (a, b) == before:
+                break
+        return a, b
 
     def _expected(self, meaning: Meaning, node: Node, offset: Whole) -> Value:
         at = places(offset, self.sizes.shape(node))
@@ -285,115 +316,6 @@ def _same_place(load: Access, store: Access) -> bool:
     variables = [*dict.fromkeys((*store.around, *lanes))]
     _, (a, b), _ = settled(variables, [load.offset, store.offset], v.conjuncts(store.mask))
     return a is b
-
-
-def settled(
-    variables: Sequence[Unit], things: Sequence[merge.Thing], conditions: Sequence[Value] = ()
-) -> tuple[list[Unit], list[merge.Thing], list[Value]]:
-    """`merge.settle` where these conditions hold: variables, things, and what is left of the
-    conditions."""
-
-    def guard(now: Sequence[Unit], out: Sequence[merge.Thing]) -> tuple[Unit, Whole] | None:
-        assumed = [x for x in out[len(things) :] if isinstance(x, Value)]
-        for i in now:
-            for bound in merge.guards(i, assumed):
-                if w.nonnegative(i.args[1] - bound) and w.positive(bound):
-                    return i, bound
-        return None
-
-    now, out, _ = merge.settle(variables, [*things, *conditions], guard)
-    left = [c for c in out[len(things) :] if isinstance(c, Value) and c is not v.TRUE]
-    return now, out[: len(things)], left
-
-
-def covers(variables: Sequence[Unit], offset: Whole, count: Whole) -> str | None:
-    """None if `offset` takes each value below `count` exactly once as the variables vary: it is a
-    mixed-radix number whose digits are the variables."""
-    left, stride = list(variables), w.ONE
-    rest = offset
-    while left:
-        digit = next((i for i in left if _slope(offset, i) is stride), None)
-        if digit is None:
-            names = ", ".join(f"{i} < {i.args[1]}" for i in left)
-            return f"differ: {offset} is not shown to reach each element once ({names})"
-        left.remove(digit)
-        rest = rest - w.of_unit(digit) * stride
-        stride = stride * digit.args[1]
-    if rest.terms:
-        return f"differ: the address {offset} does not start at 0"
-    if stride is not count:
-        return f"differ: {stride} elements are written, of {count}"
-    return None
-
-
-def _slope(offset: Whole, i: Unit) -> Whole | None:
-    slope, _ = w.affine_in(offset, i)
-    return slope
-
-
-def within(load: Access, count: Whole) -> bool:
-    """Whether every address that is read lies in the memory."""
-    variables = sorted(
-        w.variables(load.offset) | {u for u in load.mask.units if u.kind == "var"},
-        key=lambda u: u.serial,
-    )
-    start = v.under(load.mask, load.offset)
-    _, (offset,), rest = settled(variables, [start], v.conjuncts(load.mask))
-    condition = v.TRUE
-    for c in rest:
-        condition = v.both(condition, c)
-    offset = assuming(v.under(condition, offset), v.conjuncts(condition))
-    left = sorted(w.variables(offset), key=lambda u: u.serial)
-    _, (offset,), _ = settled(left, [offset])
-    assert isinstance(offset, Whole)
-    return w.nonnegative(offset) and w.less(offset, count)
-
-
-def assuming(offset: Whole, conditions: Sequence[Value]) -> Whole:
-    """The offset where p >= 0 and X - 1 - p >= 0: with p as a variable below X."""
-    gaps = [c.args[0] for c in conditions if c.kind == "ge0"]
-    for n, p in enumerate(gaps):
-        for q in gaps[n + 1 :]:
-            bound = p + q + 1
-            if w.variables(bound) or not w.positive(bound):
-                continue
-            for i in sorted(w.variables(p), key=lambda u: u.serial):
-                slope, rest = w.affine_in(p, i)
-                if slope is None or slope.constant not in (1, -1):
-                    continue
-                y = w.of_unit(w.variable(bound))
-                solved = y - rest if slope.constant == 1 else rest - y
-                return assuming(
-                    w.rename(offset, {i: solved}),
-                    [v.rename(c, {i: solved}) for c in conditions if c.args[0] not in (p, q)],
-                )
-    return offset
-
-
-def programs(stores: Sequence[Access], p: Unit, elements: Whole) -> Whole:
-    """How many programs a task needs, by its first store: tiles of the last axes, times what its
-    slowest digit ranges over (by a mask, or by the elements there are); one if no address varies
-    with the program. (`covers` checks what is written with so many.)"""
-    for store in stores:
-        units = w.units_of(store.offset) | store.mask.units
-        if p not in units:
-            return w.ONE
-        divisors = [u.args[1] for u in units if u.kind == "div" and u.args[0] is w.of_unit(p)]
-        below = next(
-            (q for q in divisors if all(w.exact(q, d) is not None for d in divisors)), w.ONE
-        )
-        top, low = w.variable(p.args[1]), w.variable(below)
-        to = {p: w.of_unit(top) * below + w.of_unit(low)}
-        for c in v.conjuncts(v.rename(store.mask, to)):
-            slope, rest = w.affine_in(c.args[0], top) if c.kind == "ge0" else (w.ZERO, w.ZERO)
-            if not slope or not slope.terms or w.variables(slope):
-                continue
-            lanes = dict.fromkeys(w.variables(rest), w.ZERO)
-            return below * w.cdiv(w.rename(rest, lanes) + 1, -slope)
-        slope, _ = w.affine_in(w.rename(store.offset, to), top)
-        extent = None if slope is None else w.exact(elements, slope)
-        return below if extent is None else below * extent
-    return w.ONE
 
 
 class Stage:

@@ -85,17 +85,25 @@ def conditions(x: Value) -> list[Value]:
     return list(found)
 
 
-def digits(variables: Sequence[Unit], things: Sequence[Thing]) -> tuple[Unit, Whole] | None:
-    """A variable and D such that it has to be split into D * high + low."""
+def digits(
+    variables: Sequence[Unit], things: Sequence[Thing], vain: Mapping[Unit, frozenset[Whole]]
+) -> tuple[Unit, Whole] | None:
+    """A variable and D such that it has to be split into D * high + low; one that leaves nothing
+    of a division before others. `vain` are the D with which a variable was split for nothing."""
+    other: tuple[Unit, Whole] | None = None
     for u in sorted({u for x in things for u in units(x) if u.kind == "div"}, key=_serial):
         above, below = u.args
         for i in sorted(w.variables(above), key=_serial):
             if i not in variables:
                 continue
             for width in _widths(i, above, below):
-                if width is not w.ONE and width is not i.args[1]:
+                if width in (w.ONE, i.args[1]) or width in vain.get(i, ()):
+                    continue
+                parts, to = split(i, width)
+                if not any(p in w.units_of(w.rename_unit(u, to)) for p in parts[1:]):
                     return i, width
-    return None
+                other = other or (i, width)
+    return other
 
 
 def _widths(i: Unit, above: Whole, below: Whole) -> Iterable[Whole]:
@@ -127,8 +135,8 @@ def settle(
     """Apply the three steps while one fits; also what the first variables are in the end's."""
     now, out = list(variables), list(things)
     past: dict[Unit, Whole] = {i: w.of_unit(i) for i in variables}
-    siblings: set[frozenset[Unit]] = set()
-    entire: set[Unit] = set()  # what a split took apart for nothing
+    siblings: dict[frozenset[Unit], frozenset[Whole]] = {}
+    vain: dict[Unit, frozenset[Whole]] = {}  # what a split took apart for nothing
 
     def apply(to: Mapping[Unit, Whole]) -> None:
         out[:] = [renamed(x, to) for x in out]
@@ -144,7 +152,7 @@ def settle(
         merged = pair(now, out)
         if merged is not None:
             if frozenset(merged[1]) in siblings:
-                entire.add(merged[0][-1])
+                vain[merged[0][-1]] = siblings[frozenset(merged[1])]
             now = merged[0]
             out[:] = [renamed(x, _without_zero(merged[1])) for x in out]
             past = {k: _unpaired(p, merged[1]) for k, p in past.items()}
@@ -156,11 +164,12 @@ def settle(
             apply({i: w.of_unit(fresh)})
             now = [fresh if x is i else x for x in now]
             continue
-        wanted = digits([i for i in now if i not in entire], out)
+        wanted = digits(now, out, vain)
         if wanted is None:
             return now, out, past
         parts, to = split(*wanted)
-        siblings.add(frozenset(parts))
+        i, width = wanted
+        siblings[frozenset(parts)] = vain.get(i, frozenset()) | {width}
         apply(to)
         now = [y for x in now for y in (parts if x is wanted[0] else (x,))]
     raise w.Unmodelled("index variables that do not settle")

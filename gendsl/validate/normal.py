@@ -15,7 +15,7 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-from gendsl.ops.arithmetic import Neg, Power
+from gendsl.ops.arithmetic import Neg
 from gendsl.prove.equal import prove_zero
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel.term import ONE, ZERO, Atom, Poly, atom, const, of_atom
@@ -23,6 +23,8 @@ from gendsl.prove.terms import HALF, chosen, pointwise, sigmoid
 from gendsl.validate import merge
 from gendsl.validate import value as v
 from gendsl.validate import whole as w
+from gendsl.validate.alike import alike
+from gendsl.validate.simplify import simple
 from gendsl.validate.value import Value
 from gendsl.validate.whole import Unit, Unmodelled, Whole
 
@@ -319,6 +321,9 @@ def equal(a: Value, b: Value, seconds: float = SECONDS) -> str | None:
     forms = Forms()
     n.stop_at(time.monotonic() + seconds)
     try:
+        a, b = simple(a), simple(b)
+        if alike(a, b):
+            return None
         p, q = forms.poly(a), forms.poly(b)
         if p is q:
             return None
@@ -331,16 +336,3 @@ def equal(a: Value, b: Value, seconds: float = SECONDS) -> str | None:
     notes = list(dict.fromkeys(forms.notes))[:2]
     gap = f"differ: {v.show(a)[:160]} is not {v.show(b)[:160]}"
     return "; ".join([*notes, gap])
-
-
-# Printed to 16 digits, these stand for themselves and not for a decimal.
-_IRRATIONAL = {
-    3.141592653589793: v.value("pi"),
-    0.7071067811865476: v.op(Power(-HALF), v.num(2)),
-    0.3989422804014327: v.op(Power(-HALF), v.mul(v.num(2), v.value("pi"))),
-}
-
-
-def named_number(x: float) -> Value:
-    """A number as written: the decimal that is printed."""
-    return _IRRATIONAL.get(x) or v.num(Fraction(repr(x)))

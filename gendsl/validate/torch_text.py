@@ -15,7 +15,7 @@ from typing import Any
 
 from gendsl.validate import value as v
 from gendsl.validate import whole as w
-from gendsl.validate.normal import named_number
+from gendsl.validate.simplify import named_number
 from gendsl.validate.torch_calls import CALLS, IN_PLACE, METHODS
 from gendsl.validate.torch_values import (
     Anything,

@@ -17,7 +17,7 @@ from typing import Any
 from gendsl.validate import triton_values as tv
 from gendsl.validate import value as v
 from gendsl.validate import whole as w
-from gendsl.validate.normal import named_number
+from gendsl.validate.simplify import named_number
 from gendsl.validate.triton_loops import accumulated, holds, least_pair, whole_in
 from gendsl.validate.triton_values import Anything, Block, Pointer, lift, single
 from gendsl.validate.value import Value

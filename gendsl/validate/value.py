@@ -268,22 +268,51 @@ def both(a: Value, b: Value) -> Value:
 
 
 def under(condition: Value, x: Any) -> Any:
-    """A value or integer where a condition holds: divisions of what it says is not negative, and
-    choices that it makes."""
+    """A value or integer where a condition holds: divisions of what it bounds, and choices that it
+    makes."""
     known = conjuncts(condition)
-    units = x.units if isinstance(x, Value) else w.units_of(x)
-    to: dict[Unit, Whole] = {}
-    for u in units:
-        if u.kind == "trunc" and at_least(u.args[0], w.ZERO) in known:
-            to[u] = w.floordiv(*u.args)
-    for u in units:
-        if u.kind == "get" and u.args[0].kind == "choice":
-            test, yes, _ = u.args[0].args
-            if all(c in known for c in conjuncts(test)):
-                to[u] = yes
-    if not to:
-        return x
-    return rename(x, to) if isinstance(x, Value) else w.rename(x, to)
+    for _ in range(_NESTED):
+        units = x.units if isinstance(x, Value) else w.units_of(x)
+        to: dict[Unit, Whole] = {}
+        for u in units:
+            if u.kind in ("div", "trunc"):
+                bounds = tuple(
+                    c for c in known if c.kind == "ge0" and c.units & w.units_of(u.args[0])
+                )
+                made = _divided(u, bounds) if bounds else None
+                if made is not None:
+                    to[u] = made
+            elif u.kind == "get" and u.args[0].kind == "choice":
+                test, yes, _ = u.args[0].args
+                if all(c in known for c in conjuncts(test)):
+                    to[u] = yes
+        if not to:
+            return x
+        x = rename(x, to) if isinstance(x, Value) else w.rename(x, to)
+    return x
+
+
+# How deep divisions may be nested in each other.
+_NESTED = 6
+_quotients: dict[tuple[Unit, tuple[Value, ...]], Whole | None] = {}
+w.decided.append(_quotients)
+
+
+def _divided(u: Unit, bounds: tuple[Value, ...]) -> Whole | None:
+    """What a division is where these integers are not negative, if that is simpler."""
+    key = (u, bounds)
+    if key not in _quotients:
+        above, below = u.args
+        natural = _follows(above, bounds)
+        small = natural and _follows(below - above - 1, bounds)
+        floor = w.floordiv(above, below) if natural and u.kind == "trunc" else None
+        _quotients[key] = w.ZERO if small else floor
+    return _quotients[key]
+
+
+def _follows(p: Whole, bounds: tuple[Value, ...]) -> bool:
+    """p >= 0 evidently, or because it is at least one that is not negative."""
+    return w.nonnegative(p) or any(w.nonnegative(p - c.args[0]) for c in bounds)
 
 
 def either(a: Value, b: Value) -> Value:

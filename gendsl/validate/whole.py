@@ -218,6 +218,9 @@ def floordiv(p: Whole, q: Whole) -> Whole:
 
 def truncdiv(p: Whole, q: Whole) -> Whole:
     """p / q rounded towards zero, q > 0: the floor where p is not negative."""
+    quotient = exact(p, q)
+    if quotient is not None:
+        return quotient
     return floordiv(p, q) if nonnegative(p) else of_unit(unit("trunc", p, q))
 
 
