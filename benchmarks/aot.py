@@ -1,27 +1,34 @@
 """What every kernel of every shipped program becomes for sm_90, without a GPU.
 
-`python -m benchmarks.aot [PROGRAM...] [--steps]` compiles the kernels of the training step, the
-samplers and the evaluation of each program at its default sizes (with `--steps` of the training
-step only), and writes `benchmarks/tables/aot.md`; for programs that are named it prints the table.
-In it: registers, stack, shared memory, tensor-core instructions, 128-bit loads. A kernel that is
-written with `tl.dot` should use tensor cores; one that reads rows of a multiple of 16 bytes should
-read 16 bytes at once; those that do not are listed with the reason. The table also names the text
-that was compiled: a test compiles what is of another text than the table.
+`python -m benchmarks.aot` compiles the kernels of the training step, the evaluation and the
+samplers of each program at its default sizes and writes `benchmarks/tables/aot.md`; for programs
+that are named it prints the table. In it: registers, stack, shared memory, tensor-core
+instructions, 128-bit loads. A kernel that is written with `tl.dot` should use tensor cores; one
+that reads rows of a multiple of 16 bytes should read 16 bytes at once; those that do not are listed
+with the reason. Each row names the content of its kernel, so that a test compiles what is of
+another content than the table. What was compiled once is kept in a cache by that name: a run that
+was stopped goes on where it was, and kernels that did not change are not compiled again.
+`--check` compiles nothing and says which rows are of other kernels than those written now.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import os
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from functools import partial
-from itertools import islice
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 
 from backends.triton_cuda import TARGET, aot, loader
 from backends.triton_cuda.launch import KernelPlan
+from benchmarks import aot_table as table
+from benchmarks.aot_table import Line
 from gendsl import resources
 from gendsl.diagnostics.model import Sink
 from gendsl.options import RunOptions
@@ -34,24 +41,13 @@ PATH = Path(__file__).parent / "tables" / "aot.md"
 
 
 @dataclass(frozen=True)
-class Line:
-    """One compiled kernel: of which part of which program, and what the assembly says."""
+class Part:
+    """The step, the evaluation or a sampler of a program: its text and the kernels in it."""
 
     program: str
-    part: str
-    kernel: str
-    tasks: int
-    facts: aot.Facts
-    product: bool
-    rows: bool
-
-    @property
-    def without_tensor(self) -> bool:
-        return self.product and not self.facts.tensor
-
-    @property
-    def without_wide(self) -> bool:
-        return self.rows and not self.facts.wide
+    name: str
+    text: str
+    units: tuple[aot.Unit, ...]
 
 
 def programs() -> list[str]:
@@ -67,7 +63,7 @@ def job_of(program: str) -> Job:
     return prepare(options, source, TARGET.name, to_run=False)
 
 
-def parts(program: str) -> Iterator[tuple[str, KernelPlan, str]]:
+def plans(program: str) -> Iterator[tuple[str, KernelPlan, str]]:
     """Plan and text of the step, the evaluation and every sampler."""
     job = job_of(program)
     step = TARGET.compile_step(joint_graphs(job)[0], job.sizes)
@@ -81,89 +77,105 @@ def parts(program: str) -> Iterator[tuple[str, KernelPlan, str]]:
         yield name, made.plan, made.source  # type: ignore[attr-defined]
 
 
-def lines(program: str, steps: bool = False) -> tuple[list[Line], dict[str, str]]:
-    """Every kernel of a program (or of its step) compiled, and the content hash of each part's
-    text."""
-    found, texts = [], {}
-    for part, plan, text in islice(parts(program), 1 if steps else None):
-        texts[part] = loader.digest(text)
-        found += compiled(program, part, plan, text)
-    return found, texts
+def parts(program: str) -> Iterator[Part]:
+    """The same, with the kernels to compile."""
+    for name, plan, text in plans(program):
+        yield Part(program, name, text, tuple(aot.units(plan, text)))
 
 
-def compiled(program: str, part: str, plan: KernelPlan, text: str) -> Iterator[Line]:
-    """Every kernel of a part."""
-    for made in aot.survey(plan, text, loader.load(plan.name, text)):
-        kernel, tasks = made.launch.kernel, len(made.launch.tasks)
-        yield Line(program, part, kernel, tasks, made.facts, made.product, made.rows)
+# ---- what was compiled before ----------------------------------------------------------------
 
 
-def reason(line: Line) -> str:
-    """Why a kernel multiplies without tensor cores, or reads narrow."""
-    if line.without_tensor:
-        return "the compiler found no layout for it"
-    return "it reads these rows entry by entry: windows of images, sums along other axes, numbers"
+class Compiled:
+    """Facts by the content of kernels, in a file that several processes append lines to."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def of_this_compiler(cls) -> Compiled:
+        return cls(loader.folder().parent / "aot" / f"triton-{version('triton')}.jsonl")
+
+    def read(self) -> dict[str, aot.Facts]:
+        """A line that a killed process left half written is left out."""
+        found = {}
+        for line in self.path.read_text("utf-8").splitlines() if self.path.is_file() else ():
+            try:
+                entry = json.loads(line)
+                key = entry.pop("key")
+                found[key] = aot.Facts(**entry)
+            except (ValueError, TypeError, KeyError):
+                print(f"{self.path}: not a line of ours: {line[:60]}", file=sys.stderr)
+        return found
+
+    def add(self, key: str, facts: aot.Facts) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"key": key, **asdict(facts)}) + "\n")
 
 
-HEAD = (
-    "| program | part | kernel | tasks | registers | stack | shared | tensor | loads | 128-bit |\n"
-    "|---|---|---|---:|---:|---:|---:|---:|---:|---:|\n"
-)
+def compile_part(text: str, units: Sequence[aot.Unit], path: Path) -> int:
+    """Compile these kernels of one text, each kept as soon as it is done."""
+    kernels, keep = loader.load("aot", text), Compiled(path)
+    for unit in units:
+        start = time.monotonic()
+        keep.add(unit.key, aot.compile_unit(unit, kernels))
+        seconds = time.monotonic() - start
+        if seconds > 20:
+            print(f"{unit.launch.kernel}: {seconds:.0f} s", file=sys.stderr, flush=True)
+    return len(units)
 
 
-def table(found: list[Line], texts: Mapping[str, Mapping[str, str]]) -> str:
-    spilled = sum(line.facts.stack + line.facts.local > 0 for line in found)
-    products = [line for line in found if line.product]
-    wide = [line for line in found if line.rows]
-    text = (
-        "# Kernels ahead of time, for sm_90\n\n"
-        f"{len(found)} kernels of {len(texts)} programs: {spilled or 'none'} of them spills; "
-        f"{sum(not x.without_tensor for x in products)} of {len(products)} with products "
-        f"use tensor cores, {sum(not x.without_wide for x in wide)} of "
-        f"{len(wide)} that read rows of a multiple of 16 bytes read 16 bytes at once.\n\n"
-    )
-    text += HEAD + "".join(_row(line) for line in found)
-    for title, chosen in (
-        ("Products without tensor cores", [x for x in found if x.without_tensor]),
-        ("Rows without 128-bit loads", [x for x in found if x.without_wide]),
-    ):
-        text += f"\n## {title}\n\n"
-        text += "".join(f"- {x.program} {x.part}, {x.kernel}: {reason(x)}\n" for x in chosen)
-        text += "" if chosen else "None.\n"
-    text += "\n## Compiled texts\n\n| program | part | text |\n|---|---|---|\n"
-    for program, parts_ in texts.items():
-        text += "".join(f"| {program} | {part} | {text_} |\n" for part, text_ in parts_.items())
-    return text
+def compile_missing(found: Sequence[Part], keep: Compiled, workers: int) -> None:
+    """Bring every kernel of these parts into the cache."""
+    known = set(keep.read())
+    orders = []
+    for part in found:
+        # nodes of the graph stay here: a worker needs the launch only
+        todo = [replace(u, launch=replace(u.launch, tasks=())) for u in part.units]
+        todo = [u for u in todo if u.key not in known]
+        known |= {u.key for u in todo}
+        if todo:
+            orders.append((f"{part.program} {part.name}", part.text, todo))
+    print(f"{sum(len(o[2]) for o in orders)} kernels to compile", file=sys.stderr, flush=True)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        running = [
+            (name, pool.submit(compile_part, text, todo, keep.path)) for name, text, todo in orders
+        ]
+        for name, made in running:
+            print(f"{name}: {made.result()} kernels", file=sys.stderr, flush=True)
 
 
-def _row(line: Line) -> str:
-    f = line.facts
-    cells = (line.program, line.part, line.kernel, line.tasks, f.registers, f.stack, f.shared)
-    return f"| {' | '.join(map(str, (*cells, f.tensor, f.loads, f.wide)))} |\n"
+def lines(found: Sequence[Part], facts: Mapping[str, aot.Facts]) -> list[Line]:
+    return [Line.of(p.program, p.name, unit, facts[unit.key]) for p in found for unit in p.units]
 
 
-def recorded() -> dict[tuple[str, str], str]:
-    """The texts that the committed table is of, by program and part."""
-    rows = PATH.read_text(encoding="utf-8").partition("## Compiled texts")[2].splitlines()
-    cells = [[c.strip() for c in row.strip("|").split("|")] for row in rows if row.count("|") == 4]
-    return {(a, b): c for a, b, c in cells if a not in ("program", "---")}
+def stale(found: Sequence[Part]) -> list[str]:
+    """Kernels that are written now and that the committed table has not."""
+    known = {line.key for line in table.read(PATH.read_text(encoding="utf-8"))}
+    return [
+        f"{p.program} {p.name}, {unit.launch.kernel}"
+        for p in found
+        for unit in p.units
+        if unit.key not in known
+    ]
 
 
 def main() -> int:
-    steps = "--steps" in sys.argv
-    named = [word for word in sys.argv[1:] if not word.startswith("-")]
-    found: list[Line] = []
-    texts = {}
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        chosen = named or programs()
-        for program, result in zip(
-            chosen, pool.map(partial(lines, steps=steps), chosen), strict=True
-        ):
-            found += result[0]
-            texts[program] = result[1]
-            print(f"{program}: {len(result[0])} kernels", file=sys.stderr, flush=True)
-    text = table(found, texts)
-    if named:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("programs", nargs="*", help="shipped programs; all when none is named")
+    parser.add_argument("--check", action="store_true", help="say what the table lacks")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    args = parser.parse_args()
+    found = [part for program in args.programs or programs() for part in parts(program)]
+    if args.check:
+        missing = stale(found)
+        print("\n".join(missing) or "the table is of the kernels that are written now")
+        return 1 if missing else 0
+    keep = Compiled.of_this_compiler()
+    compile_missing(found, keep, args.workers)
+    text = table.write(lines(found, keep.read()), version("triton"))
+    if args.programs:
         print(text, end="")
     else:
         PATH.write_text(text, encoding="utf-8")

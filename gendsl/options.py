@@ -30,6 +30,7 @@ class RunOptions:
     allow_refuted: train in spite of a refuted claim, and mark the run.
     passes: the graph passes before planning: "all", "none", or names joined by commas.
     precision: a policy of `gendsl.precision`; None takes the program's.
+    tune: measure tiles of kernels on this GPU before training.
     raw: draw samples with the trained weights even where there are averaged (EMA) ones.
     format: how diagnostics are rendered: "text", "concise" or "json".
     """
@@ -45,6 +46,7 @@ class RunOptions:
     emit: str | None = None
     allow_refuted: bool = False
     precision: str | None = None
+    tune: bool = False
     raw: bool = False
     passes: str = "all"
     format: str = "text"

@@ -11,9 +11,10 @@ import ast
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -113,31 +114,53 @@ def _run(tool: str, *words: str) -> str:
 
 
 @dataclass(frozen=True)
-class Surveyed:
-    """A launch of a plan, compiled. `product`: one of its tasks is written with `tl.dot`; `rows`:
-    it reads a tensor of at least two axes whose rows are multiples of 16 bytes."""
+class Unit:
+    """A kernel of a plan, to be compiled. `types` are those of its pointers; `key` is a hash of
+    all that the machine code depends on besides the compiler; `product`: one of its tasks is
+    written with a matrix product; `rows`: it reads a tensor of at least two axes whose rows are
+    multiples of 16 bytes."""
 
     launch: Launch
-    facts: Facts
+    types: Mapping[str, str]
+    key: str
     product: bool
     rows: bool
 
 
-def survey(plan: KernelPlan, text: str, kernels: Mapping[str, Any]) -> Iterator[Surveyed]:
-    """Every distinct kernel of a plan, compiled with the constants of its launch."""
-    seen = set()
-    functions = {f.name: f for f in ast.parse(text).body if isinstance(f, ast.FunctionDef)}
+def units(plan: KernelPlan, text: str) -> Iterator[Unit]:
+    """Every distinct kernel of a plan. This is text only: neither torch nor triton is needed."""
+    seen, read = set(), reader(plan, text)
     for launch in plan.kernels:
-        key = (launch.kernel, tuple(launch.constants.items()), launch.warps, launch.stages)
-        if key not in seen:
-            seen.add(key)
-            kernel = kernels[launch.kernel]
-            memories = [plan.memory[name] for name in launch.arguments]
-            types = dict(zip(kernel.arg_names, map(_pointer, memories), strict=False))
-            made = compile_kernel(kernel, types, launch.constants, launch.warps, launch.stages)
-            yield Surveyed(
-                launch, facts(made), calls(functions, launch.kernel, "dot"), has_rows(launch, plan)
-            )
+        unit = read(launch)
+        if unit.key not in seen:
+            seen.add(unit.key)
+            yield unit
+
+
+def reader(plan: KernelPlan, text: str) -> Callable[[Launch], Unit]:
+    """What makes launches of a plan, perhaps with other constants, kernels to be compiled."""
+    functions = {f.name: f for f in ast.parse(text).body if isinstance(f, ast.FunctionDef)}
+    sources = {name: ast.unparse(function) for name, function in functions.items()}
+
+    def read(launch: Launch) -> Unit:
+        names = [a.arg for a in functions[launch.kernel].args.args]
+        types = dict(zip(names, (_pointer(plan.memory[m]) for m in launch.arguments), strict=False))
+        used = reached(functions, launch.kernel)
+        parts = [sources[name] for name in functions if name in used]
+        parts += [repr(sorted(types.items())), repr(sorted(launch.constants.items(), key=str))]
+        parts += [f"{launch.kernel} {launch.warps} {launch.stages}"]
+        key = sha256("\n".join(parts).encode()).hexdigest()[:16]
+        product = any(_calls(functions[name], "dot") for name in used)
+        return Unit(launch, types, key, product, has_rows(launch, plan))
+
+    return read
+
+
+def compile_unit(unit: Unit, kernels: Mapping[str, Any]) -> Facts:
+    """One kernel of a loaded module, compiled with the constants of its launch."""
+    launch = unit.launch
+    kernel = kernels[launch.kernel]
+    return facts(compile_kernel(kernel, unit.types, launch.constants, launch.warps, launch.stages))
 
 
 def _pointer(memory: Memory) -> str:
@@ -150,18 +173,27 @@ def _pointer(memory: Memory) -> str:
             return "*fp32"
 
 
-def calls(functions: Mapping[str, ast.FunctionDef], name: str, wanted: str) -> bool:
-    """Whether the function, or one that it calls, calls `tl.WANTED`."""
-    for node in ast.walk(functions[name]):
-        match node:
-            case ast.Call(func=ast.Attribute(attr=attribute)) if attribute == wanted:
-                return True
-            case ast.Call(func=ast.Name(id=other)) if other in functions:
-                if calls(functions, other, wanted):
-                    return True
-            case _:
-                pass
-    return False
+def reached(functions: Mapping[str, ast.FunctionDef], name: str) -> set[str]:
+    """The function and all that it calls, directly or not."""
+    found, todo = set[str](), [name]
+    while todo:
+        now = todo.pop()
+        if now not in found:
+            found.add(now)
+            calls = (n for n in ast.walk(functions[now]) if isinstance(n, ast.Call))
+            names = {n.func.id for n in calls if isinstance(n.func, ast.Name)}
+            todo += sorted(names & functions.keys())
+    return found
+
+
+def _calls(function: ast.FunctionDef, wanted: str) -> bool:
+    """Whether the function itself calls `tl.WANTED`."""
+    return any(
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == wanted
+        for node in ast.walk(function)
+    )
 
 
 def has_rows(launch: Launch, plan: KernelPlan) -> bool:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from backends.triton_cuda.emit import emit
 from backends.triton_cuda.launch import KernelPlan
+from backends.triton_cuda.tiling import Choose, as_written
+from gendsl.diagnostics.model import fail
 from gendsl.ir.graph import Node
 from gendsl.ir.step import StepGraph
 from gendsl.precision import FLOAT32
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from backends.common.text import Source
     from backends.triton_cuda.feed import Feed
     from backends.triton_cuda.runtime import Running
+    from backends.triton_cuda.tune import Result, Say
     from gendsl.noise import Noise
 
     Array = np.ndarray[Any, Any]
@@ -78,9 +81,13 @@ class Compiled:
 class Step:
     """A compiled training step; see `gendsl.target.CompiledStep`."""
 
-    def __init__(self, step: StepGraph, sizes: Sizes, precision: str = FLOAT32) -> None:
+    def __init__(
+        self, step: StepGraph, sizes: Sizes, precision: str = FLOAT32, tiles: Choose = as_written
+    ) -> None:
         roots = (*step.metrics.values(), *step.updates.values())
-        self._compiled = Compiled(lambda s: emit(step, s, precision=precision), sizes, roots)
+        self._compiled = Compiled(
+            lambda s: emit(step, s, precision=precision, tiles=tiles), sizes, roots
+        )
         self.plan, self.source = self._compiled.plan, self._compiled.source
         self._updates = tuple(step.updates)
         self._metrics = tuple(step.metrics)
@@ -101,6 +108,26 @@ class Step:
         if running.outbox.full:
             running.outbox.take(self._read)
         running.run(self._compiled.fill(batch, hypers, noise), noise.step)
+
+    def tuned(self, say: Say) -> Result:
+        """The step's tiles, measured on the device at hand."""
+        from backends.triton_cuda import aot, machine
+        from backends.triton_cuda.timing import measurer
+        from backends.triton_cuda.tune import tune
+
+        device = machine.here()
+        if not isinstance(device, machine.Cuda):
+            raise fail("E0901", "cannot measure tiles: there is no NVIDIA GPU here")
+        running, text = self._compiled.running, self.source
+        running.load({})
+        kernels, read = running.kernels, aot.reader(self.plan, text)
+        return tune(
+            self.plan,
+            lambda launch: aot.compile_unit(read(launch), kernels),
+            measurer(running, device),
+            device.shared(),
+            say,
+        )
 
     def _read(self, number: int, arrays: Mapping[str, Array]) -> None:
         running, outputs = self._compiled.running, self.plan.outputs
@@ -130,9 +157,15 @@ class Step:
 class Function:
     """Compiled pure outputs; see `gendsl.target.CompiledFunction`."""
 
-    def __init__(self, outputs: Mapping[str, Node], sizes: Sizes, precision: str = FLOAT32) -> None:
+    def __init__(
+        self,
+        outputs: Mapping[str, Node],
+        sizes: Sizes,
+        precision: str = FLOAT32,
+        tiles: Choose = as_written,
+    ) -> None:
         self._compiled = Compiled(
-            lambda s: emit(outputs, s, precision=precision), sizes, outputs.values()
+            lambda s: emit(outputs, s, precision=precision, tiles=tiles), sizes, outputs.values()
         )
         self.plan, self.source = self._compiled.plan, self._compiled.source
 

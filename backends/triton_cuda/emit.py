@@ -24,6 +24,7 @@ from backends.triton_cuda.lower import lowered
 from backends.triton_cuda.memories import Memories
 from backends.triton_cuda.precision import CONSTANT
 from backends.triton_cuda.tile import TaskText
+from backends.triton_cuda.tiling import Choose, as_written, product_of, tiled
 from backends.triton_cuda.unit import Stage, Step, Unit, host_numbers
 from gendsl.ir.graph import Node, reachable
 from gendsl.ir.layout import flops
@@ -42,12 +43,14 @@ def emit(
     *,
     precision: str = FLOAT32,
     names: Mapping[Node, str] | None = None,
+    tiles: Choose = as_written,
 ) -> tuple[KernelPlan, Source]:
-    """See the module. `precision` is that of products, a policy of `gendsl.precision`."""
+    """See the module. `precision` is that of products, a policy of `gendsl.precision`;
+    `tiles` chooses their tiles."""
     if isinstance(graph, StepGraph):
         outputs = {**graph.metrics, **graph.updates}
-        return _Program("step", outputs, sizes, graph.builder.names, precision).made()
-    return _Program("function", graph, sizes, names or {}, precision).made()
+        return _Program("step", outputs, sizes, graph.builder.names, precision, tiles).made()
+    return _Program("function", graph, sizes, names or {}, precision, tiles).made()
 
 
 @dataclass
@@ -59,6 +62,7 @@ class _Program:
     sizes: Mapping[str, int]
     names: Mapping[Node, str]
     precision: str
+    tiles: Choose
     position: int = 0
     lives: dict[str, tuple[int, int]] = field(default_factory=dict)
     launches: int = 0
@@ -83,7 +87,7 @@ class _Program:
         done = tuple(self._launch(step) for step in setup)
         self.position = 1
         plan_steps = self._plan(steps)
-        plan = self._finished(places, done, plan_steps)
+        plan = tiled(self._finished(places, done, plan_steps), self.tiles)
         return plan, self._text(plan)
 
     def _is_given(self, name: str, node: Node) -> bool:
@@ -204,6 +208,7 @@ class _Program:
             flops=sum(flops(node, self.sizes) for node in task.inlined),
             bytes=moved,
             nodes=task.roots,
+            product=None if task.sample else product_of(task, self.sizes, self.precision),
         )
 
     def _finished(

@@ -67,6 +67,20 @@ class DrawKeys:
 
 
 @dataclass(frozen=True)
+class Product:
+    """A product that a task computes tile by tile: `batch` times `rows` by `columns`, each entry a
+    sum of `depth`. `key` is a hash of the task's text, sizes and precision; `tile` are the rows,
+    columns and summands of a tile."""
+
+    key: str
+    rows: int
+    columns: int
+    depth: int
+    batch: int
+    tile: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
 class TaskInfo:
     """One task of a launch: the function that does it, what it computes and how much it moves."""
 
@@ -78,6 +92,7 @@ class TaskInfo:
     flops: int
     bytes: int
     nodes: tuple[Node, ...] = field(default=(), repr=False)
+    product: Product | None = None
 
 
 @dataclass(frozen=True)

@@ -155,6 +155,20 @@ class Cuda:
 
         return replay
 
+    def seconds(self, replay: Replay) -> float:
+        """How long a replay takes, by the device's own clock."""
+        start, end = (self._cuda.Event(enable_timing=True) for _ in range(2))
+        start.record(self._stream)
+        replay()
+        end.record(self._stream)
+        end.synchronize()
+        return float(start.elapsed_time(end)) / 1e3
+
+    def shared(self) -> int:
+        """Bytes of shared memory that a program may take."""
+        properties = self._cuda.get_device_properties(self._cuda.current_device())
+        return int(properties.shared_memory_per_block_optin)
+
     def constants(self, given: Constants) -> Constants:
         return given
 

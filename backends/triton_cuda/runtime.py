@@ -90,7 +90,7 @@ class Running:
 
     def __init__(self, plan: KernelPlan, kernels: Mapping[str, Any], machine: Machine) -> None:
         self.plan = plan
-        self._kernels = kernels
+        self.kernels = kernels
         self._machine = machine
         self.blocks = Blocks(machine, plan)
         self._inbox = Inbox(machine, self.blocks)
@@ -136,7 +136,7 @@ class Running:
         carried = self.blocks.carried.block
         self._machine.copy(self._kept, carried)()
         try:
-            self._machine.once(lambda: self._launch(self.plan.setup))
+            self._machine.once(lambda: self.enqueue(self.plan.setup))
             replay = self._program(self.plan.launches)
         except Exception as problem:
             said = _said(problem)
@@ -155,7 +155,7 @@ class Running:
         def flush() -> None:
             if pending:
                 chosen = tuple(pending)
-                pieces.append(self._machine.record(lambda: self._launch(chosen)))
+                pieces.append(self._machine.record(lambda: self.enqueue(chosen)))
                 pending.clear()
 
         for step in steps:
@@ -194,15 +194,16 @@ class Running:
 
         return replay
 
-    def _launch(self, steps: Iterable[Step]) -> None:
+    def enqueue(self, steps: Iterable[Step]) -> None:
+        """Launch the kernels of these steps, in order."""
         for step in steps:
             match step:
                 case Repeat(count=count, index=index, body=body):
                     self.blocks.views[index].zero_()
                     for _ in range(count):
-                        self._launch(body)
+                        self.enqueue(body)
                 case Launch():
-                    self._kernels[step.kernel][(step.grid,)](
+                    self.kernels[step.kernel][(step.grid,)](
                         *(self.blocks.views[name] for name in step.arguments),
                         **self._machine.constants(step.constants),
                         num_warps=step.warps,

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from backends.triton_cuda.tiles import Tiles, of_gpu, path_of, without_gpu, write
 from gendsl.ir.graph import Node, reachable
 from gendsl.ir.step import StepGraph
 from gendsl.ops.leaf import Input
@@ -20,7 +22,7 @@ from gendsl.precision import FLOAT32, PRECISIONS
 from gendsl.target import CompiledFunction, CompiledStep, require_answers
 
 if TYPE_CHECKING:
-    pass
+    from backends.triton_cuda.tune import Say
 
 # Tensors that live on the device, or come from outside.
 _TENSORS = ("data", "argument", "param", "state", "slot", "ema")
@@ -33,12 +35,33 @@ class TritonCuda:
     name = "triton_cuda"
     precisions = tuple(PRECISIONS)
 
-    def __init__(self, precision: str = FLOAT32) -> None:
+    def __init__(self, precision: str = FLOAT32, tiles: Tiles | None = None) -> None:
+        """`tiles` are those of the GPU at hand; None takes the shipped table."""
         self._precision = precision
+        self._tiles = without_gpu() if tiles is None else tiles
 
     def with_precision(self, precision: str) -> TritonCuda:
         """This target with products of a policy of `gendsl.precision`."""
-        return TritonCuda(precision)
+        return TritonCuda(precision, self._tiles)
+
+    def keeping_plans(self) -> TritonCuda:
+        """This target with the tiles that were measured on the GPU at hand."""
+        if os.environ.get("TRITON_INTERPRET") == "1":
+            return self
+        import torch
+
+        return TritonCuda(self._precision, of_gpu(torch.cuda.get_device_name()))
+
+    def tuned(self, step: StepGraph, sizes: Mapping[str, int], say: Say) -> TritonCuda:
+        """This target with tiles measured for the step's products, which are kept for later runs.
+        It must be able to run here."""
+        from backends.triton_cuda.compiled import Step
+
+        made = Step(step, sizes, self._precision, self._tiles)
+        result = made.tuned(say)
+        write(path_of(self._tiles.gpu), self._tiles.gpu, result.chosen)
+        chosen = {**self._tiles.chosen, **result.chosen}
+        return TritonCuda(self._precision, replace(self._tiles, chosen=chosen))
 
     def unavailable(self) -> str | None:
         """Why it cannot run here, "; " and the fix; None when it can."""
@@ -52,7 +75,7 @@ class TritonCuda:
         from backends.triton_cuda.compiled import Step
 
         require_answers(self.name, (*step.metrics.values(), *step.updates.values()), step.builder)
-        return Step(step, sizes, self._precision)
+        return Step(step, sizes, self._precision, self._tiles)
 
     def compile_function(
         self, outputs: Mapping[str, Node], sizes: Mapping[str, int]
@@ -64,7 +87,7 @@ class TritonCuda:
 
             return CPU.compile_function(outputs, sizes)
         require_answers(self.name, outputs.values())
-        return Function(outputs, sizes, self._precision)
+        return Function(outputs, sizes, self._precision, self._tiles)
 
 
 def reads_tensors(roots: Iterable[Node]) -> bool:

@@ -47,6 +47,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help=f"of matrix products: {', '.join(PRECISIONS)} (default: the program's, else float32)",
     )
     parser.add_argument(
+        "--tune",
+        action="store_true",
+        help="first measure, on this GPU, which tiles of products are quickest, and keep them",
+    )
+    parser.add_argument(
         "--emit",
         type=one_of(STAGES),
         metavar="STAGE",
@@ -67,6 +72,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     if args.program is None:
         raise UsageError("no program given", "`gendsl run vae`, or a `.gml` file")
+    if args.tune and (not args.cuda or args.emit is not None):
+        raise UsageError("`--tune` measures kernels on a GPU", "`gendsl run PROGRAM --cuda --tune`")
     from gendsl.cli.programs import require_program
 
     require_program(args.program)
@@ -95,6 +102,7 @@ def options(args: argparse.Namespace) -> RunOptions:
         emit=args.emit,
         allow_refuted=args.allow_refuted,
         precision=args.precision,
+        tune=args.tune,
         raw=args.raw,
         passes=args.passes,
         format=args.format,

@@ -73,7 +73,7 @@ class Source:
 class Job:
     """`settings` are the chosen numbers, `sizes` all sizes with those of the data; `steps` how far
     to train, and `steps_given` whether the user said so; `precision` is that of products;
-    `command` repeats the run."""
+    `tune` asks the target to measure its kernels first; `command` repeats the run."""
 
     source: Source
     settings: Settings
@@ -85,6 +85,7 @@ class Job:
     data: DataLine | None
     target: Target = field(repr=False)
     precision: str = FLOAT32
+    tune: bool = False
     raw: bool = False
     passes: str = "all"
     allow_refuted: bool = False

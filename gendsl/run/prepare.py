@@ -99,6 +99,7 @@ def prepare(options: RunOptions, source: Source, target_name: str, *, to_run: bo
         data=None if bound is None else _data_line(bound),
         target=target,
         precision=precision,
+        tune=options.tune,
         raw=options.raw,
         passes=options.passes,
         allow_refuted=options.allow_refuted,

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gendsl.diagnostics.model import Diagnostic, GendslError, Sink
+from gendsl.diagnostics.model import Diagnostic, GendslError, Sink, fail
 from gendsl.driver import Analysis, deep
 from gendsl.ir.step import StepGraph
 from gendsl.options import FRONT_STAGES, RunOptions
@@ -75,10 +75,24 @@ def train(job: Job, folder: RunFolder) -> int:
             return 0
     with deep():
         step, initial = joint_graphs(job)
+        if job.tune:
+            job = tuned_job(job, step)
         made = compiled.compile_job(job, step, initial)
     compiled.check_schedules(job, made)
     sample.check_samplers(job)
     return Session(job, made, folder, view()).run(then)
+
+
+def tuned_job(job: Job, step: StepGraph) -> Job:
+    """The job on a target that has measured the step's kernels. Other than by rounding, where sums
+    are added up in another order, numbers do not change."""
+    tuned = getattr(job.target, "tuned", None)
+    if tuned is None:
+        raise fail("E0901", f"{job.target.name} has nothing to measure", help="leave `--tune` out")
+    say = view().note
+    say("tune     kernels with products, measured on this device")
+    target = tuned(step, job.sizes, lambda line: say(f"         {line}"))
+    return replace(job, target=target)
 
 
 def warn(diagnostics: tuple[Diagnostic, ...], source: SourceFile | None) -> None:

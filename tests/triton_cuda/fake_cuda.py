@@ -21,12 +21,16 @@ Work = Callable[[], None]
 
 
 class Stream:
+    """`clock` is in microseconds: each piece of work takes one."""
+
     def __init__(self) -> None:
         self.pending: list[Work] = []
+        self.clock = 0
 
     def synchronize(self) -> None:
         for work in self.pending:
             work()
+            self.clock += 1
         self.pending.clear()
 
 
@@ -45,10 +49,16 @@ class Event:
     def __init__(self, cuda: FakeCuda) -> None:
         self._cuda = cuda
         self._stream: Stream | None = None
+        self.when = 0
 
     def record(self, stream: Stream) -> None:
         assert stream is not self._cuda.capturing, "an event of a capture cannot be waited for"
         self._stream = stream
+        self.when = stream.clock + len(stream.pending)
+
+    def elapsed_time(self, later: Event) -> float:
+        """In milliseconds."""
+        return (later.when - self.when) / 1e3
 
     def synchronize(self) -> None:
         assert self._stream is not None
@@ -65,7 +75,7 @@ class FakeCuda:
         self._graph: Graph | None = None
         self._refuses = refuses_capture
         self.launches = self.replays = self.captures = 0
-        self.Stream, self.Event = Stream, lambda: Event(self)
+        self.Stream, self.Event = Stream, lambda enable_timing=False: Event(self)
         self.capturing: Stream | None = None
 
     def CUDAGraph(self) -> Graph:

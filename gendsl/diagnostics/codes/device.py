@@ -25,4 +25,14 @@ ENTRIES: tuple[Entry, ...] = (
         "",
         "whether a folder can be written depends on the machine, not on the program",
     ),
+    Entry(
+        "W0903",
+        "measured tiles are ignored or not kept",
+        "Tiles of products that `--tune` measured on this GPU are kept in a cache folder, one file "
+        "for each GPU and version of Triton. That file is damaged, of another format, or cannot be "
+        "written; the message says which. Tiles come from the table that gendsl ships then: the "
+        "numbers are the same, and steps may be slower.",
+        "",
+        "whether a cache file is whole depends on the machine, not on the program",
+    ),
 )
