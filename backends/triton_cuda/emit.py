@@ -108,13 +108,20 @@ class _Program:
             elif self.name == "step" and role in _CARRIED and ":" in name:
                 wish = name.partition(":")[2]
                 places[name] = self.memories.add(wish, node.type, role, key=name)
-            elif isinstance(node.op, Input) and node.op.kind not in numbers:
+            elif self._stays(node):
                 places[name] = self.memories.given(node)
             else:
                 key = f"output:{name}"
                 places[name] = self.memories.add(name or "result", node.type, "output", key=key)
         self.places = places
         return places
+
+    def _stays(self, node: Node) -> bool:
+        """Whether an input is an output as it is: what a step updates in place is not, a metric is
+        of the value before."""
+        op = node.op
+        fixed = self.name != "step" or (isinstance(op, Input) and op.kind not in _CARRIED)
+        return isinstance(op, Input) and op.kind not in ("hyper", "step") and fixed
 
     def _constants(self, steps: list[Step]) -> tuple[list[Stage], list[Step]]:
         """Tasks that read nothing that changes run once."""
