@@ -3,7 +3,8 @@
 `precision tf32` in `train:` says it, `--precision tf32` overrides it, and without either it is
 "float32". Always: a policy is about products only. Parameters, optimizer state, losses, statistics
 and everything that goes to memory is float32 under each of them, and nothing is computed less
-exactly than its policy says.
+exactly than its policy says (a product that is added up without tensor cores, because it is small
+or rides along in another computation, is float32 under "tf32" and "bf16" too).
 """
 
 from __future__ import annotations

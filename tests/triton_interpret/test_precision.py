@@ -7,13 +7,16 @@ roundings of float32.
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 
 from backends.triton_cuda import TARGET
+from gendsl.ir.build import const, mul, square, sub, sum_of
 from gendsl.ir.graph import Builder, Node
+from gendsl.ir.step import StepGraph
 from gendsl.noise import Noise
 from gendsl.ops.contract import Contract
 from gendsl.ops.leaf import Input
@@ -79,3 +82,30 @@ def test_indices_are_those_of_float32() -> None:
     found = run({"i": build.apply(ArgMin(1), product(build))}, "bf16")["i"]
     a, b = operands()
     assert (found == (a.astype(np.float64) @ b).argmin(1)).all()
+
+
+def test_weights_are_kept_in_float32() -> None:
+    """Steps that bfloat16 could not tell from none add up: w - rate g, five times, where products
+    take rounded operands, and w, g and the loss are float32."""
+    build = Builder()
+    x, w = build.apply(Input("data", "a", (M, K))), build.apply(Input("param", "w", (K, N)))
+    y = build.apply(Contract((0, 1), (1, 2), (0, 2)), x, w)
+    slope = build.apply(Contract((0, 1), (0, 2), (1, 2)), x, y)
+    rate = 2.0**-20
+    new = sub(build, w, mul(build, slope, const(build, Fraction(rate))))
+    step = StepGraph(build, {"loss": sum_of(build, square(build, y))}, {"param:w": new}, ())
+    a, start = operands()
+    made = TARGET.with_precision("bf16").compile_step(step, SIZES)
+    made.load({"param:w": start})
+    wanted, low = start.copy(), rounded(a).astype(np.float64)
+    for number in range(5):
+        made.run({"a": a}, {}, Noise(0, "train", number))
+        y_now = (low @ rounded(wanted)).astype(np.float32)
+        wanted = wanted - np.float32(rate) * (low.T @ rounded(y_now)).astype(np.float32)
+    found = made.values()["param:w"]
+    moved = np.abs(wanted - start).max()
+    assert moved < 2**-9 and (rounded(start) == rounded(wanted)).mean() > 0.5
+    assert found.dtype == np.float32
+    assert np.abs(found - wanted).max() < 0.02 * moved
+    # the loss takes its product by adding up, in float32: it differs by what rounding does
+    assert made.metrics()["loss"] == pytest.approx(np.square(y_now, dtype=float).sum(), rel=2e-3)
