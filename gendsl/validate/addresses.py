@@ -8,6 +8,7 @@ answer that is not evident for all sizes and blocks is no.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gendsl.validate import merge
 from gendsl.validate import value as v
@@ -63,6 +64,7 @@ def _slope(offset: Whole, i: Unit) -> Whole | None:
 
 def within(load: Access, count: Whole) -> bool:
     """Whether every address that is read lies in the memory."""
+    load = _for_any_index(load)
     variables = sorted(
         w.variables(load.offset) | {u for u in load.mask.units if u.kind == "var"},
         key=lambda u: u.serial,
@@ -77,6 +79,18 @@ def within(load: Access, count: Whole) -> bool:
     _, (offset,), _ = settled(left, [offset])
     assert isinstance(offset, Whole)
     return w.nonnegative(offset) and w.less(offset, count)
+
+
+def _for_any_index(load: Access) -> Access:
+    """The load with a variable for each loaded or chosen index that its address divides: it may be
+    whatever is below its bound."""
+    divided = {u.args[0] for u in w.units_of(load.offset) if u.kind == "div"}
+    chosen = {a for p in divided for a in p.atoms if a.kind == "get"}
+    ordered = sorted(chosen, key=lambda a: a.serial)
+    to = {a: w.of_unit(w.variable(a.args[1])) for a in ordered if not w.variables(a.args[1])}
+    if not to:
+        return load
+    return replace(load, offset=w.rename(load.offset, to), mask=v.rename(load.mask, to))
 
 
 def assuming(offset: Whole, conditions: Sequence[Value]) -> Whole:
