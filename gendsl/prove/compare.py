@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gendsl.ir.graph import Node
-from gendsl.prove import equal, factors, induct, norms
+from gendsl.prove import equal, factors, induct, lemmas, norms
 from gendsl.prove.cone import Cone, relu_zero
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel import rules as r
@@ -111,12 +111,12 @@ def _directly(
             None if up else prove_comparison("gt", n.scale(p, -1), equations, cone, None, None, ())
         )
         if up is not None:
-            return r.weaken(up, "ne")
-        return None if down is None else r.opposite(r.weaken(down, "ne"))
+            return lemmas.weaken(up, "ne")
+        return None if down is None else lemmas.opposite(lemmas.weaken(down, "ne"))
     if signs is not None and node is not None:
         t = signs.above(node, at if node.type.shape else ())
         if t is not None and t.poly is p and t.concl.rel in (rel, "gt"):
-            return t if t.concl.rel == rel else r.weaken(t, rel)
+            return t if t.concl.rel == rel else lemmas.weaken(t, rel)
     steps, rest = equal.reduced(p, equations)
     t = cone.prove(rest, rel)
     if t is None:
@@ -155,7 +155,7 @@ def settled(p: Poly, cone: Cone) -> tuple[list[Thm], Poly]:
             equal_ = (
                 value
                 if k == 1
-                else r.same_power(value, of_atom(a), n.sub(of_atom(a), value.poly), k)
+                else lemmas.same_power(value, of_atom(a), n.sub(of_atom(a), value.poly), k)
             )
             factor = poly(rows)
             step = r.linear("eq", n.mul(factor, equal_.poly), [(factor, equal_)])
@@ -174,14 +174,14 @@ def _known_branch(a: Atom, cone: Cone) -> tuple[Atom, Thm] | None:
     u = a.args[0]
     up = cone.prove(u) or factors.positive(u, cone)
     if up is not None:
-        up = r.weaken(up, "ge") if up.concl.rel == "gt" else up
-        return a, r.relu_at(up) if a.kind == "relu" else r.indicator_at(up)
+        up = lemmas.weaken(up, "ge") if up.concl.rel == "gt" else up
+        return a, lemmas.relu_at(up) if a.kind == "relu" else lemmas.indicator_at(up)
     down = cone.prove(n.scale(u, -1), "ge" if a.kind == "relu" else "gt")
     if down is None:
         return None
     if a.kind == "ge0":
-        return a, r.indicator_at(down)
-    return a, relu_zero(u, r.weaken(down, "ge") if down.concl.rel == "gt" else down)
+        return a, lemmas.indicator_at(down)
+    return a, relu_zero(u, lemmas.weaken(down, "ge") if down.concl.rel == "gt" else down)
 
 
 def by_cases(rel: str, p: Poly, equations: Sequence[Thm], cone: Cone, depth: int) -> Thm | None:
@@ -194,9 +194,9 @@ def by_cases(rel: str, p: Poly, equations: Sequence[Thm], cone: Cone, depth: int
             t = prove_comparison(rel, p, equations, inner, None, None, (), depth - 1)
             if t is None:
                 break
-            halves.append(t if t.concl.rel == rel else r.weaken(t, rel))
+            halves.append(t if t.concl.rel == rel else lemmas.weaken(t, rel))
         else:
-            return r.cases(u, *halves)
+            return lemmas.cases(u, *halves)
     return None
 
 
@@ -234,4 +234,5 @@ def _by_both_sides(p: Poly, cone: Cone) -> Thm | None:
     down = None if up is None else cone.prove(n.scale(p, -1), effort=1)
     if up is None or down is None:
         return None
-    return r.combine(*(r.weaken(t, "ge") if t.concl.rel == "gt" else t for t in (up, down)))
+    weak = (lemmas.weaken(t, "ge") if t.concl.rel == "gt" else t for t in (up, down))
+    return lemmas.combine(*weak)

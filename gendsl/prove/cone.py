@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from gendsl.prove import lp
+from gendsl.prove import lemmas, lp
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel import rules as r
 from gendsl.prove.kernel.rules import Thm
@@ -100,7 +100,7 @@ class Cone:
         def make() -> Thm:
             t = r.evident("gt" if n.positive(rest) else "ge", rest)
             for _, k, s in known:
-                t = r.times(t, r.raise_to(s[1], k)) if s else t
+                t = r.times(t, lemmas.raise_to(s[1], k)) if s else t
             return t
 
         return make
@@ -157,7 +157,7 @@ class Cone:
         if rel == "gt" and not any(t.concl.rel == "gt" for _, t in parts):
             return None
         if all(t.concl.rel == "eq" for _, t in parts):
-            return r.weaken(r.linear("eq", target, parts), "ge")
+            return lemmas.weaken(r.linear("eq", target, parts), "ge")
         strict = any(t.concl.rel == "gt" and n.positive(f) for f, t in parts)
         return r.linear("gt" if strict else rel, target, parts)
 
@@ -237,7 +237,7 @@ class Cone:
         inner = [p for p in (o[0] for o in opened) if p is not ONE]
         atoms = {a: None for p in [target, *inner] for m in p.terms for a, _ in m}
         made = [*_tangents(list(atoms), depth), *_relations(list(atoms))]
-        made += [lambda p=p: r.square(p) for p in self._halves(target, inner, depth)]  # type: ignore[misc]
+        made += [lambda p=p: lemmas.square(p) for p in self._halves(target, inner, depth)]  # type: ignore[misc]
         bodies = [m for p in inner for m in p.terms]
         for make in made:
             yield from self._lift(make)
@@ -249,7 +249,7 @@ class Cone:
             if t.concl.rel != "ne":
                 yield from self._lift(lambda t=t: t)  # type: ignore[misc]
             elif any(a.kind == "exp" for a in atoms):
-                yield from self._lift(lambda t=t: r.exp_strictly_above(t))  # type: ignore[misc]
+                yield from self._lift(lambda t=t: lemmas.exp_strictly_above(t))  # type: ignore[misc]
         if depth:
             strict = [t for t in known if t.concl.rel in ("ge", "gt")][:12]
             for t, u in itertools.combinations_with_replacement(strict, 2):
@@ -417,24 +417,25 @@ def _tangents(atoms: Sequence[Atom], depth: int) -> Iterator[Callable[[], Thm]]:
     for a in atoms:
         if a.kind == "exp":
             u = a.args[0]
-            yield lambda u=u: r.exp_above_tangent(u)  # type: ignore[misc]
+            yield lambda u=u: lemmas.exp_above_tangent(u)  # type: ignore[misc]
             if depth:
                 yield lambda u=u: r.times(  # type: ignore[misc]
-                    r.evident("gt", n.exp(u)), r.exp_above_tangent(n.scale(u, -1))
+                    r.evident("gt", n.exp(u)), lemmas.exp_above_tangent(n.scale(u, -1))
                 )
     for x in logs:
-        yield lambda x=x: r.log_below_tangent(x)  # type: ignore[misc]
-        yield lambda x=x: r.log_below_tangent(n.power(x, -1))  # type: ignore[misc]
+        yield lambda x=x: lemmas.log_below_tangent(x)  # type: ignore[misc]
+        yield lambda x=x: lemmas.log_below_tangent(n.power(x, -1))  # type: ignore[misc]
         if x.single() is None:
-            yield lambda x=x: r.cancel(x, 0)  # type: ignore[misc]
+            yield lambda x=x: lemmas.cancel(x, 0)  # type: ignore[misc]
         for u in {a.args[0]: None for m in x.terms for a, _ in m if a.kind == "exp"}:
-            yield lambda x=x, u=u: r.log_below_tangent(n.power(n.mul(x, n.exp(n.scale(u, -1))), -1))  # type: ignore[misc]
+            ratio = n.power(n.mul(x, n.exp(n.scale(u, -1))), -1)
+            yield lambda p=ratio: lemmas.log_below_tangent(p)  # type: ignore[misc]
     for x, y in itertools.permutations(logs[:6], 2):
-        yield lambda x=x, y=y: r.log_below_tangent(n.mul(x, n.power(y, -1)))  # type: ignore[misc]
+        yield lambda x=x, y=y: lemmas.log_below_tangent(n.mul(x, n.power(y, -1)))  # type: ignore[misc]
     for x, y, z in itertools.permutations(logs[:3], 3) if depth else ():
         if y.serial < z.serial:
             ratio = n.mul(x, n.power(n.mul(y, z), -1))
-            yield lambda p=ratio: r.log_below_tangent(p)  # type: ignore[misc]
+            yield lambda p=ratio: lemmas.log_below_tangent(p)  # type: ignore[misc]
 
 
 def _relations(atoms: Sequence[Atom]) -> Iterator[Callable[[], Thm]]:
@@ -442,19 +443,19 @@ def _relations(atoms: Sequence[Atom]) -> Iterator[Callable[[], Thm]]:
     for a in atoms:
         match a.kind:
             case "relu":
-                yield lambda u=a.args[0]: r.relu_above(u)  # type: ignore[misc]
+                yield lambda u=a.args[0]: lemmas.relu_above(u)  # type: ignore[misc]
                 yield lambda u=a.args[0]: relu_square(u)  # type: ignore[misc]
             case "ge0":
-                yield lambda a=a: r.at_most_one(a)  # type: ignore[misc]
-                yield lambda u=a.args[0]: r.gate(u, True)  # type: ignore[misc]
-                yield lambda u=a.args[0]: r.gate(u, False)  # type: ignore[misc]
+                yield lambda a=a: lemmas.at_most_one(a)  # type: ignore[misc]
+                yield lambda u=a.args[0]: lemmas.gate(u, True)  # type: ignore[misc]
+                yield lambda u=a.args[0]: lemmas.gate(u, False)  # type: ignore[misc]
             case "eq0" | "bool" | "d":
-                yield lambda a=a: r.at_most_one(a)  # type: ignore[misc]
+                yield lambda a=a: lemmas.at_most_one(a)  # type: ignore[misc]
             case "un":
                 for side in (1, -1):
-                    yield lambda a=a, side=side: r.bounded(a, side)  # type: ignore[misc]
+                    yield lambda a=a, side=side: lemmas.bounded(a, side)  # type: ignore[misc]
             case "P":
-                yield lambda q=a.args[0]: r.cancel(q, 0)  # type: ignore[misc]
+                yield lambda q=a.args[0]: lemmas.cancel(q, 0)  # type: ignore[misc]
             case "ixval":
                 yield lambda a=a: r.index_below(a.args[0])  # type: ignore[misc]
             case _:
@@ -465,15 +466,15 @@ def relu_square(u: Poly) -> Thm:
     """relu(u)^2 - u relu(u) = 0, by cases on the sign of u."""
     v = n.relu(u)
     goal = n.sub(n.mul(v, v), n.mul(u, v))
-    above = r.relu_at(r.assume(r.prop("ge", u)))  # relu u - u = 0
+    above = lemmas.relu_at(r.assume(r.prop("ge", u)))  # relu u - u = 0
     first = r.linear("eq", goal, [(v, above)])
     zero = relu_zero(u, r.assume(r.prop("ge", n.scale(u, -1))))
     second = r.linear("eq", goal, [(n.sub(v, u), zero)])
-    return r.cases(u, first, second)
+    return lemmas.cases(u, first, second)
 
 
 def relu_zero(u: Poly, below: Thm) -> Thm:
     """relu u = 0 from -u >= 0."""
-    under = r.relu_at(below)  # relu(-u) + u = 0
-    flip = r.relu_flip(u)  # relu u - relu(-u) - u = 0
+    under = lemmas.relu_at(below)  # relu(-u) + u = 0
+    flip = lemmas.relu_flip(u)  # relu u - relu(-u) - u = 0
     return r.linear("eq", n.relu(u), [(ONE, flip), (ONE, under)])

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import islice, permutations, product
 
+from gendsl.prove import lemmas
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel import rules as r
 from gendsl.prove.kernel.rules import Thm
@@ -49,7 +50,7 @@ def _rewritten(p: Poly, equations: Sequence[Thm], gone: set[str]) -> Thm | None:
     for e in equations:
         for solved, at in orientations(e, names):
             try:
-                step = r.rewrite(p, solved, at)
+                step = lemmas.rewrite(p, solved, at)
             except n.KernelError:
                 continue
             after = mentioned(n.sub(p, step.poly)) if step.poly.terms else None
@@ -169,7 +170,7 @@ def _cleared(p: Poly, equations: Sequence[Thm], depth: int = 6) -> Thm | None:
     if not worst or not depth:
         return None
     a, k = max(worst.items(), key=lambda x: (x[0].height, len(repr(x[0]))))
-    cleared = n.times_power(p, a, k)
+    cleared = lemmas.times_power(p, a, k)
     steps, rest = reduced(cleared, equations)
     if rest.terms:
         last = _cleared(rest, equations, depth - 1)
@@ -178,4 +179,4 @@ def _cleared(p: Poly, equations: Sequence[Thm], depth: int = 6) -> Thm | None:
         steps.append(last)
     zero = r.linear("eq", cleared, [(ONE, t) for t in steps])
     base = a.args[0] if a.kind == "P" else of_atom(a)
-    return r.divide_power(zero, nonzero(base, strict=k.denominator != 1), a, k, p)
+    return lemmas.divide_power(zero, nonzero(base, strict=k.denominator != 1), a, k, p)

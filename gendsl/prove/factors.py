@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from gendsl.prove import equal
+from gendsl.prove import equal, lemmas
 from gendsl.prove.advice import content
 from gendsl.prove.cone import Cone
 from gendsl.prove.kernel import normal as n
@@ -43,9 +43,9 @@ def factored(p: Poly, cone: Cone) -> Factors | None:
         below = _base(a, cone)
         if below is None:
             return None
-        one = Factor(r.raise_to(below, -1), below)
+        one = Factor(lemmas.raise_to(below, -1), below)
         solid += [one] * k.numerator
-        rest = n.times_power(rest, a, k)
+        rest = lemmas.times_power(rest, a, k)
         rest = rest if one.above.poly is of_atom(a, -1) or k % 2 == 0 else n.scale(rest, -1)
     found = list[Poly]()
     for c in _candidates(p, cone):
@@ -101,7 +101,7 @@ def _above(p: Poly, cone: Cone) -> Thm | None:
             continue
         base = cone.prove(a.args[0] if a.kind == "P" else of_atom(a), "gt", effort=1)
         fits = base is not None and base.concl.rel == "gt"
-        made = r.times(made, r.raise_to(base, k)) if fits and base is not None else None
+        made = r.times(made, lemmas.raise_to(base, k)) if fits and base is not None else None
     return made if made is not None and made.poly is p else None
 
 
@@ -132,11 +132,13 @@ def _splits(a: Atom, k: Fraction) -> bool:
 
 def _root(p: Poly, k: Fraction, equation: Thm, parts: Sequence[Factor]) -> Thm:
     """p^k - product of the factors' powers = 0."""
-    rows: list[tuple[Poly, Thm]] = [(ONE, r.same_power(equation, p, n.sub(p, equation.poly), k))]
+    rows: list[tuple[Poly, Thm]] = [
+        (ONE, lemmas.same_power(equation, p, n.sub(p, equation.poly), k))
+    ]
     powers = [n.power(f.above.poly, k) for f in parts]
     for j, f in enumerate(parts[:-1]):
         rest = _product(parts[j + 1 :])
-        rows.append((n.prod_poly(powers[:j]), r.power_of_product(f.above, rest, k)))
+        rows.append((n.prod_poly(powers[:j]), lemmas.power_of_product(f.above, rest, k)))
     for j, f in enumerate(parts):
         if f.inverse is not None:
             others = n.prod_poly(x for i, x in enumerate(powers) if i != j)
@@ -147,28 +149,28 @@ def _root(p: Poly, k: Fraction, equation: Thm, parts: Sequence[Factor]) -> Thm:
 
 def _power_of_inverse(t: Thm, k: Fraction) -> Thm:
     """(1/q)^k - q^-k = 0, for q > 0."""
-    q, below = t.poly, r.raise_to(t, -1)
+    q, below = t.poly, lemmas.raise_to(t, -1)
     whole = n.mul(q, below.poly)
-    one = r.same_power(r.cancel(q, 0), whole, ONE, k)  # (q / q)^k - 1 = 0
-    parts = r.power_of_product(t, below, k)  # (q / q)^k - q^k (1/q)^k = 0
+    one = lemmas.same_power(lemmas.cancel(q, 0), whole, ONE, k)  # (q / q)^k - 1 = 0
+    parts = lemmas.power_of_product(t, below, k)  # (q / q)^k - q^k (1/q)^k = 0
     factor = n.power(q, -k)
     return _total([(factor, one), (n.scale(factor, -1), parts)])
 
 
 def _log(p: Poly, equation: Thm, parts: Sequence[Factor]) -> Thm:
     """log p - sum of the factors' logarithms = 0."""
-    rows = [(ONE, r.same_image(equation, p, "log"))]
+    rows = [(ONE, lemmas.same_image(equation, p, "log"))]
     for j, f in enumerate(parts[:-1]):
-        rows.append((ONE, r.log_of_product(f.above, _product(parts[j + 1 :]))))
+        rows.append((ONE, lemmas.log_of_product(f.above, _product(parts[j + 1 :]))))
     rows += [(ONE, _log_of_inverse(f.inverse)) for f in parts if f.inverse is not None]
     return _total(rows)
 
 
 def _log_of_inverse(t: Thm) -> Thm:
     """log(1/q) + log q = 0, for q > 0."""
-    q, below = t.poly, r.raise_to(t, -1)
-    one = r.same_image(r.cancel(q, 0), n.mul(q, below.poly), "log")  # log(q / q) = 0
-    return _total([(ONE, one), (const(-1), r.log_of_product(t, below))])
+    q, below = t.poly, lemmas.raise_to(t, -1)
+    one = lemmas.same_image(lemmas.cancel(q, 0), n.mul(q, below.poly), "log")  # log(q / q) = 0
+    return _total([(ONE, one), (const(-1), lemmas.log_of_product(t, below))])
 
 
 def _total(rows: Sequence[tuple[Poly, Thm]]) -> Thm:
@@ -217,7 +219,7 @@ def _common(p: Poly) -> tuple[list[Poly], Poly]:
     for a in {a for a, k in next(iter(p.terms), ()) if k > 0 and n.sign(a) == "+"}:
         while all(dict(m).get(a, 0) >= 1 for m in p.terms):
             found.append(of_atom(a))
-            p = n.times_power(p, a, Fraction(-1))
+            p = lemmas.times_power(p, a, Fraction(-1))
     return found, p
 
 

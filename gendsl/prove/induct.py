@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 
+from gendsl.prove import lemmas
 from gendsl.prove.cone import Cone
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel import rules as r
@@ -47,7 +48,7 @@ def by_induction(rel: str, p: Poly, cone: Cone, prove: Prove) -> Thm | None:
 
 
 def _exact(t: Thm, rel: str) -> Thm:
-    return t if t.concl.rel == rel else r.weaken(t, rel)
+    return t if t.concl.rel == rel else lemmas.weaken(t, rel)
 
 
 def _steps(below: Poly, terms: Sequence[Poly]) -> bool:
@@ -87,7 +88,7 @@ def unrolled(p: Poly) -> tuple[list[Thm], Poly]:
         if not rows:
             continue
         gap = _total(rows)
-        value = r.same_image(gap, a.args[0], "exp")
+        value = lemmas.same_image(gap, a.args[0], "exp")
         for k in dict.fromkeys(k for m in p.terms for b, k in m if b is a):
             these = {m: c for m, c in p.terms.items() if (a, k) in m}
             rest = poly({tuple(x for x in m if x[0] is not a): c for m, c in these.items()})

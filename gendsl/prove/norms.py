@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
-from gendsl.prove import equal
+from gendsl.prove import equal, lemmas
 from gendsl.prove.cone import Cone
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel import rules as r
@@ -30,7 +30,7 @@ def by_roots(rel: str, p: Poly, cone: Cone, depth: int = DEPTH) -> Thm | None:
     if rel == "eq":
         up = None if cone.nonzero(p) else by_roots("ge", p, cone, depth)
         down = None if up is None else by_roots("ge", n.scale(p, -1), cone, depth)
-        return None if up is None or down is None else r.combine(up, down)
+        return None if up is None or down is None else lemmas.combine(up, down)
     if depth == DEPTH:
         made = _by_differences(p, cone)
         if made is not None:
@@ -145,7 +145,7 @@ def squared(p: Poly, cone: Cone, depth: int) -> Thm | None:
         t = by_roots("ge", gap, cone, depth - 1)
     if t is None:
         return None
-    return r.root(y, r.weaken(t, "ge") if t.concl.rel == "gt" else t, x)
+    return lemmas.root(y, lemmas.weaken(t, "ge") if t.concl.rel == "gt" else t, x)
 
 
 def _by_products(gap: Poly, cone: Cone) -> Thm | None:
@@ -177,7 +177,7 @@ def _sure(row: Poly, cone: Cone) -> Thm | None:
     t = cone.prove(rest, effort=0)
     if t is None:
         return None
-    made = r.times(r.weaken(t, "ge") if t.concl.rel == "gt" else t, r.evident("ge", roots))
+    made = r.times(lemmas.weaken(t, "ge") if t.concl.rel == "gt" else t, r.evident("ge", roots))
     return made if made.poly is row else None
 
 
@@ -213,14 +213,14 @@ def _divided(p: Poly, t: Thm, cone: Cone) -> Thm | None:
     if n.mul(q, p) is not t.poly or rooted(q):
         return None
     above = cone.prove(q, "gt", effort=1)
-    return None if above is None or above.concl.rel != "gt" else r.divide(t, above, p)
+    return None if above is None or above.concl.rel != "gt" else lemmas.divide(t, above, p)
 
 
 def _known(p: Poly, cone: Cone) -> Iterator[Thm]:
     for f in cone.facts:
         if f.concl.rel in ("ge", "gt") and rooted(f.concl.poly):
             for t in cone.instances(f, [p]):
-                yield r.weaken(t, "ge") if t.concl.rel == "gt" else t
+                yield lemmas.weaken(t, "ge") if t.concl.rel == "gt" else t
 
 
 def _multiples(p: Poly, fact: Poly, cone: Cone) -> Iterator[Thm]:
@@ -238,4 +238,4 @@ def _multiples(p: Poly, fact: Poly, cone: Cone) -> Iterator[Thm]:
             seen.add(ratio)
             t = r.evident("ge", ratio) if n.nonnegative(ratio) else cone.prove(ratio, effort=0)
             if t is not None:
-                yield r.weaken(t, "ge") if t.concl.rel == "gt" else t
+                yield lemmas.weaken(t, "ge") if t.concl.rel == "gt" else t

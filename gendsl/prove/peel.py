@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
+from gendsl.prove import lemmas
 from gendsl.prove.advice import content
 from gendsl.prove.cone import Cone
 from gendsl.prove.kernel import normal as n
@@ -30,15 +31,15 @@ def equations(zero: Thm, above: Thm, bound: Sequence[Atom] = ()) -> Iterator[Thm
                     yield from equations(_undo(split, factor, t.poly), t, bound)
         case "total":
             (i,), (inner,) = above.data, above.premises
-            yield from equations(r.zero_summand(zero, inner, i), inner, (*bound, i))
+            yield from equations(lemmas.zero_summand(zero, inner, i), inner, (*bound, i))
         case "times":
             yield from _product(zero, above.premises, bound)
         case "square":
-            yield _closed(r.zero_root(zero, above.data[0]), bound)
+            yield _closed(lemmas.zero_root(zero, above.data[0]), bound)
         case "exp_above_tangent":
-            yield _closed(r.zero_root(zero, above.data[0]), bound)
+            yield _closed(lemmas.zero_root(zero, above.data[0]), bound)
         case "log_below_tangent":
-            yield _closed(r.zero_root(zero, n.sub(above.data[0], ONE)), bound)
+            yield _closed(lemmas.zero_root(zero, n.sub(above.data[0], ONE)), bound)
         case "evident":
             yield from _monomials(zero, bound)
         case "cut" | "weaken" | "cases":
@@ -68,12 +69,12 @@ def zero_part(zero: Thm, parts: Sequence[Thm], k: int) -> Thm:
     one, minus = ONE, poly({(): Fraction(-1)})
     rest = [(one, p) for j, p in enumerate(parts) if j != k]
     low = r.linear("ge", n.scale(parts[k].poly, -1), [(minus, zero), *rest])
-    return r.combine(r.linear("ge", parts[k].poly, [(one, parts[k])]), low)
+    return lemmas.combine(r.linear("ge", parts[k].poly, [(one, parts[k])]), low)
 
 
 def _undo(zero: Thm, factor: Poly, p: Poly) -> Thm:
     """From factor * p = 0, factor > 0: p = 0."""
-    return zero if factor is ONE else r.divide(zero, r.evident("gt", factor), p)
+    return zero if factor is ONE else lemmas.divide(zero, r.evident("gt", factor), p)
 
 
 def _product(zero: Thm, factors: Sequence[Thm], bound: Sequence[Atom]) -> Iterator[Thm]:
@@ -82,7 +83,7 @@ def _product(zero: Thm, factors: Sequence[Thm], bound: Sequence[Atom]) -> Iterat
             f if f.concl.rel == "gt" else r.evident("gt", f.poly) if n.positive(f.poly) else None
         )
         if strict is not None:
-            yield from equations(r.divide(zero, strict, other.poly), other, bound)
+            yield from equations(lemmas.divide(zero, strict, other.poly), other, bound)
             return
     yield _closed(zero, bound)
 
@@ -107,9 +108,9 @@ def _factor(t: Thm, p: Poly, bound: Sequence[Atom]) -> Iterator[Thm]:
     if len(mono) == 1 and mono[0][1] != 1 and mono[0][1] > 0:
         (a, k) = mono[0]
         base = a.args[0] if a.kind == "P" else poly({((a, F1),): F1})
-        t, mono = r.zero_base(t, base, k), ((a, F1),) if a.kind != "P" else ()
+        t, mono = lemmas.zero_base(t, base, k), ((a, F1),) if a.kind != "P" else ()
     elif mono and all(e > 0 and e % 2 == 0 for _, e in mono):
-        t, mono = r.zero_root(t, n.assemble({a: e / 2 for a, e in mono})), ()
+        t, mono = lemmas.zero_root(t, n.assemble({a: e / 2 for a, e in mono})), ()
     if len(mono) == 1 and _is_sum(*mono[0]):
         binders, body = n.open_sum(mono[0][0])
         above = Cone().prove(body)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from gendsl.ir.graph import Node
 from gendsl.ops import arithmetic as ar
 from gendsl.ops import unary as un
-from gendsl.prove import equal, norms, peel
+from gendsl.prove import equal, lemmas, norms, peel
 from gendsl.prove.compare import discharge, prove_closed, prove_comparison
 from gendsl.prove.cone import Cone
 from gendsl.prove.kernel import normal as n
@@ -80,9 +80,9 @@ class Attempt:
         at = goal.at()
         p = goal.poly(self.reader, at)
         hyps = [r.assume(q.prop(self.reader)) for q in given]
-        lemmas = self._lemmas(p, goal.relation, hyps)
+        given_signs = self._lemmas(p, goal.relation, hyps)
         facts = [*hyps, *declared(self.sequent.nodes, self.setting)]
-        facts += [r.assume(prop(*entry[0])) for entry in lemmas]
+        facts += [r.assume(prop(*entry[0])) for entry in given_signs]
         cone = Cone(facts, self.setting.expired)
         signs = Signs(self.reader, cone)
         equations = [t for t in facts if t.concl.rel == "eq"]
@@ -92,10 +92,10 @@ class Attempt:
         t = prove_comparison(goal.relation, p, equations, cone, signs, goal.node, at)
         if t is None and given:
             false = cone.contradiction()
-            t = false and r.absurd(false, goal.relation, p)
+            t = false and lemmas.absurd(false, goal.relation, p)
         if t is None:
             return None
-        t = self._grounded(r.generalize(t, [i for i in at if i in p.free]), lemmas)
+        t = self._grounded(r.generalize(t, [i for i in at if i in p.free]), given_signs)
         if t.concl != goal.prop(self.ground):
             raise n.KernelError("the theorem is not the goal")
         return self._finished(t)
@@ -132,7 +132,7 @@ class Attempt:
         zero = equal.specialized(t, above.poly)
         return list(peel.equations(zero, above, [i for i in at if i in above.poly.free]))
 
-    def _grounded(self, t: Thm, lemmas: Sequence[tuple[object, Thm]]) -> Thm:
+    def _grounded(self, t: Thm, proved: Sequence[tuple[object, Thm]]) -> Thm:
         """The theorem about the inner nodes' variables, for the terms of these nodes."""
         used = equal.mentioned(t.concl.poly).union(*(equal.mentioned(h.poly) for h in t.hyps))
         for x in sorted(self.reading.inner, key=lambda x: -x.id):
@@ -141,7 +141,7 @@ class Attempt:
             at = indices(x.type.shape)
             self.opened.add(x)
             t = r.instance(t, f"%{x.id}", at, self.ground.real(x, at))
-        for _, lemma in lemmas:
+        for _, lemma in proved:
             t = r.cut(t, lemma)
         return t
 
@@ -206,7 +206,7 @@ def _defined(x: Node, sequent: Sequent, setting: Setting) -> list[Thm] | None:
 def _side(q: Prop, x: Node, at: tuple[Atom, ...], signs: Signs, cone: Cone) -> Thm | None:
     t = signs.above(x.inputs[-1], at)
     if t is not None and t.concl.rel == "gt" and q.rel in ("gt", "ne", "ge"):
-        weak = t if q.rel == "gt" else r.weaken(t, q.rel)
+        weak = t if q.rel == "gt" else lemmas.weaken(t, q.rel)
         closed = r.generalize(weak, [i for i in at if i in t.poly.free])
         if closed.concl == q:
             return closed

@@ -19,6 +19,7 @@ from gendsl.ops import select as se
 from gendsl.ops.broadcast import Broadcast
 from gendsl.ops.leaf import Const
 from gendsl.ops.reduce import CumProd
+from gendsl.prove import lemmas
 from gendsl.prove.cone import Cone, relu_zero
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel import rules as r
@@ -69,9 +70,9 @@ class Signs:
                     t = None if t is None else r.total(t, i)
                 return t
             case ar.Square():
-                return r.square(self.reader.real(args[0], at))
+                return lemmas.square(self.reader.real(args[0], at))
             case ar.Mul() if args[0] is args[1]:
-                return r.square(self.reader.real(args[0], at))
+                return lemmas.square(self.reader.real(args[0], at))
             case ar.Mul():
                 return self._both(args, at, r.times)
             case ar.Add():
@@ -82,7 +83,7 @@ class Signs:
                 t, u = self.above(args[0], at), self.above(args[1], at)
                 if t is None or u is None or u.concl.rel != "gt":
                     return None
-                return r.times(t, r.raise_to(u, -1))
+                return r.times(t, lemmas.raise_to(u, -1))
             case ar.Maximum():
                 return self._maximum(args, at)
             case ar.Minimum():
@@ -139,10 +140,10 @@ class Signs:
         if gap is None:
             return None
         log = n.scale(n.log(x), -1)
-        below = r.linear("ge", log, [(ONE, r.log_below_tangent(x)), (ONE, gap)])
+        below = r.linear("ge", log, [(ONE, lemmas.log_below_tangent(x)), (ONE, gap)])
         total = r.total(r.times(r.evident("ge", bit), below), j)
         e = n.exp(n.scale(total.poly, -1))
-        rows = [(e, r.exp_above_tangent(total.poly)), (e, total)]
+        rows = [(e, lemmas.exp_above_tangent(total.poly)), (e, total)]
         return r.linear("ge", n.sub(ONE, e), rows)
 
     def _both(self, args: tuple[Node, ...], at: At, join: Callable[[Thm, Thm], Thm]) -> Thm | None:
@@ -156,12 +157,12 @@ class Signs:
         if t is None or u is None:
             return None
         rel = "gt" if {t.concl.rel, u.concl.rel} == {"gt"} else "ge"
-        t, u = (x if x.concl.rel == rel else r.weaken(x, rel) for x in (t, u))
+        t, u = (x if x.concl.rel == rel else lemmas.weaken(x, rel) for x in (t, u))
         gap, minus = n.sub(t.poly, u.poly), n.scale(ONE, -1)
         whole = n.sub(t.poly, n.relu(gap))
-        high = r.relu_at(r.assume(r.prop("ge", gap)))  # relu(p - q) - (p - q) = 0
+        high = lemmas.relu_at(r.assume(r.prop("ge", gap)))  # relu(p - q) - (p - q) = 0
         low = relu_zero(gap, r.assume(r.prop("ge", n.scale(gap, -1))))  # relu(p - q) = 0
-        return r.cases(
+        return lemmas.cases(
             gap,
             r.linear(rel, whole, [(ONE, u), (minus, high)]),
             r.linear(rel, whole, [(ONE, t), (minus, low)]),

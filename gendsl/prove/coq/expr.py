@@ -356,7 +356,7 @@ def renamed(e: E, indices: Mapping[Atom, Atom]) -> E:
 
 
 def _index(i: Atom, indices: Mapping[Atom, Atom]) -> Atom:
-    return n.substitute_index(i, indices)
+    return n.substitute(i, indices)
 
 
 def replaced(e: E, name: str, formals: tuple[Atom, ...], value: E) -> E:

@@ -14,13 +14,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from gendsl.prove.kernel.term import F0, F1, ONE, ZERO, Atom, Mono, Poly, atom, of_atom, poly
 
 # For a real variable: values at patterns of indices (index variables match anything).
 Env = Mapping[str, Sequence[tuple[tuple[Atom, ...], Poly]]]
 Factors = Sequence[tuple[Poly, Fraction]]
+X = TypeVar("X", Atom, Poly)
 ADVICE: dict[str, Callable[..., Any]] = {
     "factors": lambda p, whole: ((p, F1),),  # p as a product of powers
     "order": lambda binders, factors: binders,  # of the bound indices of a sum
@@ -96,6 +97,8 @@ def assemble(exponents: Mapping[Atom, Fraction], coefficient: Fraction = F1) -> 
         elif a.kind == "P" and (k >= 1 or a.args[0].constant):
             extra.append(power(a.args[0], k // 1))
             plain[a] = k % 1
+        elif a.kind == "P" and k.denominator == 1 and _factors(a.args[0], True)[-1][0] != a.args[0]:
+            extra.append(power(a.args[0], k))
         else:
             plain[a] = F1 if a.kind in _BITS and k > 0 else k
     rest = dict(argument.terms)
@@ -111,12 +114,6 @@ def assemble(exponents: Mapping[Atom, Fraction], coefficient: Fraction = F1) -> 
                 extra.append(power(substitute(of_atom(b), {i: j}), plain.pop(b)))
     mono = tuple(sorted(((a, k) for a, k in plain.items() if k), key=lambda x: x[0].serial))
     return prod_poly((poly({mono: coefficient}), *extra))
-
-
-def times_power(p: Poly, a: Atom, k: Fraction) -> Poly:
-    """p * a^k, term by term, so that powers of a cancel before they are expanded."""
-    rows = (({**dict(m), a: dict(m).get(a, F0) + k}, c) for m, c in p.terms.items())
-    return add(*(assemble(exponents, c) for exponents, c in rows))
 
 
 @cache
@@ -335,16 +332,10 @@ def open_sum(a: Atom) -> tuple[list[Atom], Poly]:
     return list(names.values()), substitute(body, names)
 
 
-def substitute(p: Poly, indices: Mapping[Atom, Atom], env: Env | None = None) -> Poly:
-    """Replace index variables, and real variables by values, without capture."""
-    q: Poly = _map(p, indices, env or {})
-    return q
-
-
-def substitute_index(i: Atom, indices: Mapping[Atom, Atom], env: Env | None = None) -> Atom:
-    """`substitute` in an index."""
-    j: Atom = _map(i, indices, env or {})
-    return j
+def substitute(x: X, indices: Mapping[Atom, Atom], env: Env | None = None) -> X:
+    """A term or an index with index variables, and real variables, replaced without capture."""
+    y: X = _map(x, indices, env or {})
+    return y
 
 
 _MAKE: Mapping[str, Callable[..., Any]] = {

@@ -4,29 +4,26 @@ A theorem says: for all sizes >= 1, all real values of its variables (of their d
 values of its free index variables: if every hypothesis holds then the conclusion holds. The domain
 conditions of each term that a rule mentions (log of a positive, no division by zero) are among
 the hypotheses; `cut` removes them by proofs. Propositions compare a polynomial with 0, under index
-quantifiers. Nothing here searches; whatever data a rule is given, it checks. Each row of the three
-tables is a rule that is called by its name, as in `square(p)`.
+quantifiers. Nothing here searches; whatever data a rule is given, it checks. What else search
+applies is derived from these rules in `gendsl/prove/lemmas.py`, which is not trusted.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass
 from fractions import Fraction
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel.normal import add, mul, need, scale, sub, substitute
 from gendsl.prove.kernel.term import ONE, ZERO, Atom, Poly, atom, of_atom
 
-RELATIONS = ("eq", "ge", "gt", "ne")
-# Arguments that the conclusion repeats are not recorded.
-_RECORDED = {"bounded": slice(1, 2), "divide_power": slice(2)} | dict.fromkeys(
-    ("evident", "at_most_one", "index_below", "weaken", "absurd", "divide"), slice(0)
-)
-Row = tuple[Any, ...]  # relation, polynomial, and what else it mentions or assumes
+EVIDENT: Mapping[str, Callable[[Poly], bool]] = {
+    "ge": n.nonnegative, "gt": n.positive, "ne": n.positive, "eq": lambda p: p is ZERO,
+}  # fmt: skip
 _TOKEN = object()
 
 
@@ -41,7 +38,7 @@ class Prop:
 
 def prop(rel: str, p: Poly, binders: Iterable[Atom] = ()) -> Prop:
     """`p rel 0` for all values of the index variables `binders`."""
-    need(rel in RELATIONS, f"no relation {rel}")
+    need(rel in EVIDENT, f"no relation {rel}")
     orders = itertools.islice(itertools.permutations(b for b in binders if b in p.free), 24)
     names, named = min((n.bind(order, p) for order in orders), key=lambda row: row[1].serial)
     return Prop(rel, named, names)
@@ -55,7 +52,7 @@ def opened(a: Prop) -> tuple[Poly, list[Atom]]:
 
 @dataclass(frozen=True, eq=False)
 class Thm:
-    """A proved sequent. `rule`, `premises`, `data` say how it was made (for certificates)."""
+    """A proved sequent. `rule`, `premises`, `data` say how it was made; nothing rests on them."""
 
     hyps: frozenset[Prop]
     concl: Prop
@@ -75,7 +72,7 @@ class Thm:
 
 
 def _thm(
-    rule: str, concl: Prop, premises: Sequence[Thm], data: Sequence[Any] = (),
+    rule: str, concl: Prop, premises: Sequence[Thm] = (), data: Sequence[Any] = (),
     *, hyps: Iterable[Prop] | None = None,
 ) -> Thm:  # fmt: skip
     inherited = (h for t in premises for h in t.hyps) if hyps is None else hyps
@@ -105,13 +102,12 @@ def conditions(x: object) -> frozenset[Prop]:
 
 
 def _unless_evident(rows: Iterable[tuple[str, Poly]]) -> frozenset[Prop]:
-    evident = {"ge": n.nonnegative, "gt": n.positive, "ne": n.positive}
-    return frozenset(prop(rel, p, p.free) for rel, p in rows if not evident[rel](p))
+    return frozenset(prop(rel, p, p.free) for rel, p in rows if not EVIDENT[rel](p))
 
 
-def _fixed(theorems: Iterable[Thm]) -> frozenset[Atom]:
-    """The indices that are free in hypotheses."""
-    return frozenset(i for t in theorems for h in t.hyps for i in h.poly.free)
+def noted(t: Thm, rule: str, premises: Sequence[Thm], data: Sequence[Any]) -> Thm:
+    """The same theorem (under the conditions of `data` too), said to be made by another rule."""
+    return _thm(rule, t.concl, premises, data, hyps=t.hyps)
 
 
 # ---- logic -------------------------------------------------------------------------------
@@ -132,8 +128,13 @@ def specialize(t: Thm, values: Sequence[Atom]) -> Thm:
 
 def generalize(t: Thm, binders: Sequence[Atom]) -> Thm:
     """From P i, where i is not free in the hypotheses, (for all i: P i)."""
-    need(not _fixed([t]) & set(binders), "index free in a hypothesis")
+    _arbitrary(binders, t.hyps)
     return _thm("generalize", prop(t.concl.rel, t.poly, binders), [t], binders)
+
+
+def _arbitrary(indices: Iterable[Atom], hyps: Iterable[Prop]) -> None:
+    fixed = frozenset[Atom]().union(*(h.poly.free for h in hyps))
+    need(all(i.kind == "i" and i not in fixed for i in indices), "index free in a hypothesis")
 
 
 def cut(t: Thm, lemma: Thm) -> Thm:
@@ -142,9 +143,9 @@ def cut(t: Thm, lemma: Thm) -> Thm:
 
 
 def cases(p: Poly, above: Thm, below: Thm) -> Thm:
-    """From p >= 0, H |- A and -p >= 0, H' |- A: H, H' |- A."""
+    """From p >= 0, H |- A and -p > 0, H' |- A: H, H' |- A. (Real numbers are totally ordered.)"""
     need(above.concl == below.concl, "the cases prove different things")
-    hyps = (above.hyps - {prop("ge", p)}) | (below.hyps - {prop("ge", scale(p, -1))})
+    hyps = (above.hyps - {prop("ge", p)}) | (below.hyps - {prop("gt", scale(p, -1))})
     return _thm("cases", above.concl, [above, below], (p,), hyps=hyps)
 
 
@@ -156,160 +157,72 @@ def induct(base: Thm, step: Thm, rel: str, p: Poly, i: Atom, k: Atom) -> Thm:
     first, before, after = (prop(rel, substitute(p, {i: x})) for x in at)
     need(base.concl == first and step.concl == after, "not the base and the step")
     rest = step.hyps - {before}
-    need(not any(k in q.free for q in (p, *(h.poly for h in rest))), "index free in a hypothesis")
+    need(k not in p.free, "the index of the step is in the statement")
+    _arbitrary([k], rest)
     return _thm("induct", prop(rel, p), [base, step], (p, i, k), hyps=base.hyps | rest)
 
 
-# ---- tables ------------------------------------------------------------------------------
+# ---- axioms ------------------------------------------------------------------------------
+
+_A, _B = (of_atom(atom("var", f"axiom:{name}", (), "")) for name in "ab")
+_BELOW, _BIT = scale(_A, -1), n.indicator("ge0", _A)
+# For all real numbers a and b: hypotheses, conclusion.
+AXIOMS: Mapping[str, tuple[tuple[tuple[str, Poly], ...], tuple[str, Poly]]] = {
+    "exp_above_tangent": ((), ("ge", sub(n.exp(_A), add(_A, ONE)))),  # exp is convex
+    "relu": ((), ("eq", sub(n.relu(_A), mul(_BIT, _A)))),  # max(a, 0) = [a >= 0] a
+    "bit_on": ((("ge", _A),), ("eq", sub(_BIT, ONE))),
+    "bit_off": ((("gt", _BELOW),), ("eq", _BIT)),
+    "eq0_off": ((("ne", _A),), ("eq", n.indicator("eq0", _A))),
+    "strict": ((("ge", _A), ("ne", _A)), ("gt", _A)),
+    "antisymmetric": ((("ge", _A), ("ge", _BELOW)), ("eq", _A)),
+    "zero_square": ((("eq", mul(_A, _A)),), ("eq", _A)),  # no nilpotents
+    "zero_factor": ((("ne", mul(_A, _B)),), ("ne", _A)),  # 0 b = 0
+    **{
+        f"{name}{side:+}": ((), ("ge", sub(ONE, scale(of_atom(atom("un", name, _A)), side))))
+        for name in ("tanh", "sin", "cos", "erf")  # between -1 and 1
+        for side in (1, -1)
+    },
+}
 
 
-def __getattr__(rule: str) -> Callable[..., Thm]:
-    """The rule of this name in the tables, as a function of its premises and data."""
-    if rule.startswith("_"):
-        raise AttributeError(rule)
-    return partial(_infer, rule)
+def axiom(name: str) -> Thm:
+    """The axiom of this name, about the variables "axiom:a" and "axiom:b" (see `instance`)."""
+    need(name in AXIOMS, f"no axiom {name}")
+    given, (rel, p) = AXIOMS[name]
+    return _thm("axiom", prop(rel, p), (), (name,), hyps=[prop(*h) for h in given])
 
 
-def _infer(rule: str, *arguments: Any) -> Thm:
-    premises = [t for t in arguments if isinstance(t, Thm)]
-    data = [Fraction(x) if type(x) is int else x for x in arguments if not isinstance(x, Thm)]
-    need(len(premises) < 3, "too many premises")
-    table = (_fact, _from_one, _from_two)[len(premises)]
-    step = (rule, *(t.concl.rel for t in premises), *data)
-    row = table(step, premises, *(t.poly for t in premises))
-    need(row, f"{rule} does not apply")
-    rel, p, *more = row or ()
-    kept = (*data[_RECORDED.get(rule, slice(None))], *(q for q in more if isinstance(q, Poly)))
-    hyps = [h for t in premises for h in t.hyps] + [h for h in more if isinstance(h, Prop)]
-    return _thm(rule, prop(rel, p), premises, kept, hyps=hyps)
+def evident(rel: str, p: Poly) -> Thm:
+    """p rel 0, by the signs of what it consists of."""
+    need(rel in EVIDENT and EVIDENT[rel](p), "not evident")
+    return _thm("evident", prop(rel, p))
 
 
-def _exp_gap(u: Poly) -> Poly:
-    return sub(n.exp(u), add(u, ONE))
+def index_below(i: Atom) -> Thm:
+    """An index is at most its size - 1."""
+    return _thm("index_below", prop("ge", sub(sub(n.size_of(i), ONE), n.value_of(i))), (), (i,))
 
 
-def _fact(step: Row, _: Sequence[Thm]) -> Row | None:
-    """What holds without premises."""
-    match step:
-        case "evident", "ge", p if n.nonnegative(p):
-            return "ge", p
-        case "evident", "gt" | "ne" as rel, p if n.positive(p):
-            return rel, p
-        case "square", p:
-            return "ge", n.power(p, 2)
-        case "exp_above_tangent", u:
-            return "ge", _exp_gap(u)
-        case "log_below_tangent", x:
-            return "ge", sub(sub(x, ONE), n.log(x)), *_unless_evident([("gt", x)])
-        case "relu_above", u:
-            return "ge", sub(n.relu(u), u)
-        case "relu_flip", u:
-            return "eq", sub(sub(n.relu(u), n.relu(scale(u, -1))), u)
-        case "gate", u, True:  # [u >= 0] u >= 0
-            return "ge", mul(n.indicator("ge0", u), u)
-        case "gate", u, False:  # ([u >= 0] - 1) u >= 0
-            return "ge", mul(sub(n.indicator("ge0", u), ONE), u)
-        case "cancel", q, k:  # q q^(k - 1) = q^k
-            lower = n.power(q, k - 1)
-            return "eq", sub(mul(q, lower), n.power(q, k)), lower
-        case "at_most_one", Atom(kind="ge0" | "eq0" | "bool" | "d") as a:
-            return "ge", sub(ONE, of_atom(a))
-        case "bounded", Atom(kind="un", args=("tanh" | "sin" | "cos" | "erf", _)) as a, 1 | -1 as k:
-            return "ge", sub(ONE, scale(of_atom(a), k))
-        case "index_below", i:
-            return "ge", sub(sub(n.size_of(i), ONE), n.value_of(i))
-        case "staircase", i, j if n.size_of(i) is n.size_of(j):  # [i >= j] - [i >= j + 1] = [i = j]
-            gap = sub(n.value_of(i), n.value_of(j))
-            rise = sub(n.indicator("ge0", gap), n.indicator("ge0", sub(gap, ONE)))
-            return "eq", sub(rise, n.delta(i, j))
-        case "selected", Atom(kind="ix", args=("argmin", (f,), _)) as i, j:  # f(j) >= f(argmin f)
-            return "ge", sub(_at(f, j), _at(f, i))
-        case "selected", Atom(kind="ix", args=("argmax", (f,), _)) as i, j:
-            return "ge", sub(_at(f, i), _at(f, j))
-        case _:
-            return None
+def staircase(i: Atom, j: Atom) -> Thm:
+    """[i >= j] - [i >= j + 1] = [i = j], as indices are whole numbers; of one size, or [i = j]
+    would be no comparison."""
+    need(n.size_of(i) is n.size_of(j), "sizes differ")
+    gap = sub(n.value_of(i), n.value_of(j))
+    rise = sub(n.indicator("ge0", gap), n.indicator("ge0", sub(gap, ONE)))
+    return _thm("staircase", prop("eq", sub(rise, n.delta(i, j))), (), (i, j))
 
 
-def _at(f: Atom, i: Atom) -> Poly:
-    """The value of a function of one index."""
-    ((b,), body) = f.args
-    need(n.size_of(i) is b.args[1], "sizes differ")
-    return substitute(body, {b: i})
+def selected(i: Atom, j: Atom) -> Thm:
+    """f(j) >= f(i) for i = argmin f, f(i) >= f(j) for i = argmax f, and j of the size of i."""
+    need(i.kind == "ix" and i.args[0] in ("argmin", "argmax"), "not a selected index")
+    ((b,), body) = i.args[1][0].args
+    need(n.size_of(i) is n.size_of(j) is b.args[1], "sizes differ")
+    gap = sub(substitute(body, {b: j}), substitute(body, {b: i}))
+    side = 1 if i.args[0] == "argmin" else -1
+    return _thm("selected", prop("ge", scale(gap, side)), (), (i, j))
 
 
-def _from_one(step: Row, given: Sequence[Thm], p: Poly) -> Row | None:
-    """What follows from `p rel 0`."""
-    match step:
-        case "relu_at", "ge":
-            return "eq", sub(n.relu(p), p)
-        case "indicator_at", "ge" | "eq" as rel:
-            return "eq", sub(n.indicator(f"{rel}0", p), ONE)
-        case "indicator_at", "ne":
-            return "eq", n.indicator("eq0", p)
-        case "indicator_at", "gt":
-            return "eq", n.indicator("ge0", scale(p, -1))
-        case ("weaken", "gt", "ge" | "ne" as weak) | ("weaken", "eq", "ge" as weak):
-            return weak, p
-        case "opposite", "eq" | "ne" as rel:
-            return rel, scale(p, -1)
-        case "absurd", "eq" | "ne" | "ge" | "gt" as rel, goal, q if p.constant is not None:
-            c = p.constant
-            holds = {"eq": c == 0, "ne": c != 0, "ge": c >= 0, "gt": c > 0}[rel]
-            return None if holds else (goal, q)
-        case "exp_strictly_above", "ne":
-            return "gt", _exp_gap(p)
-        case "raise_to", "gt", k:
-            return "gt", n.power(p, k)
-        case "same_power", "eq", x, y, k if p is sub(x, y):
-            left, right = n.power(x, k), n.power(y, k)
-            return "eq", sub(left, right), left, right
-        case "same_image", "eq", x, "exp" | "log" as name:
-            left, right = ((n.exp if name == "exp" else n.log)(q) for q in (x, sub(x, p)))
-            return "eq", sub(left, right), left, right
-        case "total", "eq" | "ge" | "gt" as rel, Atom(kind="i") as i if i not in _fixed(given):
-            return rel, n.nsum(i, p)
-        case "zero_root", "eq", q if p in (n.power(q, 2), _exp_gap(q)):
-            return "eq", q
-        case "zero_root", "eq", q if p is sub(q, n.log(add(q, ONE))):
-            return "eq", q, *_unless_evident([("gt", add(q, ONE))])
-        case "zero_base", "eq", q, k if k > 0 and p is n.power(q, k):
-            return "eq", q
-        case _:
-            return None
-
-
-def _from_two(step: Row, given: Sequence[Thm], p: Poly, q: Poly) -> Row | None:
-    """What follows from `p rel 0` and `q rel 0`."""
-    match step:
-        case "combine", "ge", "ne" if p is q:
-            return "gt", p
-        case "combine", "ge", "ge" if p is scale(q, -1):
-            return "eq", p
-        case "times", "gt", "gt":
-            return "gt", mul(p, q)
-        case "times", "ge" | "gt", "ge" | "gt":
-            return "ge", mul(p, q)
-        case "times", "ne" | "gt", "ne" | "gt":
-            return "ne", mul(p, q)
-        case "power_of_product", "ge" | "gt" as rel, "ge" | "gt" as other, k:
-            left, right = n.power(mul(p, q), k), mul(n.power(p, k), n.power(q, k))
-            fits = k > 0 or rel == other == "gt"
-            return ("eq", sub(left, right), left, right) if fits else None
-        case "log_of_product", "gt", "gt":
-            left, right = n.log(mul(p, q)), add(n.log(p), n.log(q))
-            return "eq", sub(left, right), left, right
-        case "divide", rel, sign, x if p is mul(q, x):
-            return (rel, x) if sign == "gt" or (sign == "ne" and rel in ("eq", "ne")) else None
-        case "divide_power", rel, sign, a, k, x if p is n.times_power(x, a, k) and k > 0:
-            whole = sign == "ne" and k.denominator == 1 and rel in ("eq", "ne")
-            base = a.args[0] if a.kind == "P" else of_atom(a)
-            return (rel, x) if q is base and (sign == "gt" or whole) else None
-        case "root", "ge", "ge", x if q is sub(mul(p, p), mul(x, x)):  # p is y, q is y^2 - x^2
-            return "ge", sub(p, x)
-        case "zero_summand", "eq", "ge", Atom(kind="i") as i if p is n.nsum(i, q):
-            return ("eq", q) if i not in _fixed(given) else None
-        case _:
-            return None
+# ---- arithmetic --------------------------------------------------------------------------
 
 
 def linear(rel: str, target: Poly, rows: Sequence[tuple[Poly, Thm]]) -> Thm:
@@ -325,7 +238,27 @@ def linear(rel: str, target: Poly, rows: Sequence[tuple[Poly, Thm]]) -> Thm:
     return _thm("linear", prop(rel, target), [t for _, t in rows], [f for f, _ in rows])
 
 
+def times(t: Thm, u: Thm) -> Thm:
+    """From p and q both >= 0, > 0 or != 0 (> 0 being both others): p q is that too."""
+    rels = {t.concl.rel, u.concl.rel}
+    rel = next((x for x in ("gt", "ge", "ne") if rels <= {x, "gt"}), "")
+    return _thm("times", prop(rel, mul(t.poly, u.poly)), [t, u])
+
+
+def total(t: Thm, i: Atom) -> Thm:
+    """From p rel 0 for any i (of which there is at least one): sum over i of p rel 0."""
+    _arbitrary([i], t.hyps)
+    need(t.concl.rel != "ne", "a sum of numbers that are not 0 may be 0")
+    return _thm("total", prop(t.concl.rel, n.nsum(i, t.poly)), [t], [i])
+
+
 # ---- substitution ------------------------------------------------------------------------
+
+
+def _function(formals: Sequence[Atom], value: Poly) -> tuple[tuple[tuple[Atom, ...], Poly], ...]:
+    need(all(f.kind == "i" for f in formals), "formal indices are variables")
+    need(len(set(formals)) == len(formals), "formal indices are distinct")
+    return ((tuple(formals), value),)
 
 
 def instance(
@@ -333,14 +266,11 @@ def instance(
 ) -> Thm:
     """The theorem with `value` (a function of the indices `formals`) for the variable `name`; if
     the variable has a sign, `lemma` proves it for the value unless it is evident."""
-    need(all(f.kind == "i" for f in formals), "formal indices are variables")
-    need(len(set(formals)) == len(formals), "formal indices are distinct")
+    env = {name: _function(formals, value)}
     names = frozenset[object]().union(*(q.names for q in (t.concl.poly, *(h.poly for h in t.hyps))))
     for sign, rel in (("+", "gt"), ("0+", "ge")):
-        lack = _unless_evident([(rel, value)]) if (name, sign) in names else frozenset()
         fits = lemma is not None and lemma.concl == prop(rel, value, formals)
-        need(not lack or fits, "the value's sign is not proved")
-    env = {name: ((tuple(formals), value),)}
+        need((name, sign) not in names or fits or EVIDENT[rel](value), "the sign is not proved")
 
     def of(a: Prop) -> Prop:
         free, binders = opened(a)
@@ -351,18 +281,18 @@ def instance(
     return _thm("instance", of(t.concl), premises, (name, *formals, value), hyps=hyps)
 
 
-def rewrite(p: Poly, equation: Thm, at: Atom) -> Thm:
-    """From (for all i: v[i] = r(i)) as `v[i] - r(i) = 0`, with `at` the atom v[i] of the opened
-    equation's pattern: p = p with r for v everywhere."""
-    free, binders = opened(equation.concl)
-    need(equation.concl.rel == "eq" and at.kind == "var", "needs an equation for a variable")
-    renamed = dict(zip(equation.concl.binders, binders, strict=True))
-    pattern = tuple(n.substitute_index(i, renamed) for i in at.args[1])
-    name, left = at.args[0], of_atom(atom("var", at.args[0], pattern, at.args[2]))
-    value = sub(left, free)
-    own = {i for i in pattern if i.kind == "i"}
-    need(own <= set(binders) and len(set(pattern)) == len(pattern), "the pattern is not general")
-    need(name not in value.names, "the variable is not solved for")
-    need(not value.free & (set(binders) - own), "the value has a loose index")
-    new = substitute(p, {}, {name: ((pattern, value),)})
-    return _thm("rewrite", prop("eq", sub(p, new)), [equation], (p, new, at))
+def congruence(
+    context: Poly, name: str, formals: Sequence[Atom], left: Poly, right: Poly, equation: Thm
+) -> Thm:
+    """From (for all i: l(i) = r(i)): C[l] - C[r] = 0, for a term C with a variable `name` of the
+    indices i for the place, of no declared sign. Equal functions are interchangeable, under sums
+    too, as the equation is for all i; other indices of l and r stay free in C[l], as substitution
+    captures none. C has to be defined at l; then it is at r, which has the same values."""
+    need(equation.concl == prop("eq", sub(left, right), formals), "not the sides of the equation")
+    need(not {(name, "+"), (name, "0+")} & context.names, "the place has a sign")
+    envs = [{name: _function(formals, x)} for x in (left, right)]
+    before, after = (substitute(context, {}, env) for env in envs)
+    moved = ((h.rel, substitute(opened(h)[0], {}, envs[0])) for h in conditions(context))
+    hyps = equation.hyps | _unless_evident(moved)
+    data = (name, *formals, left, right, before, after)
+    return _thm("congruence", prop("eq", sub(before, after)), [equation], data, hyps=hyps)
