@@ -295,6 +295,7 @@ def _iterate(call: ast.Call, spec: ast.Expr, ctx: Context, parts: Parts) -> Make
         ast.Arg(None, ast.Name(n, call.span), call.span) for n in ("iterate.state", "iterate.index")
     )
     args += call.args[3:]
+    held = [_held(a.value, ctx) for a in call.args[3:]]
     step = term(ast.Call(values[0], args, call.span), ctx)
     made = None if poisoned(step) else law(spec, start.type, ctx, claim_term)
     if made is None:
@@ -302,6 +303,7 @@ def _iterate(call: ast.Call, spec: ast.Expr, ctx: Context, parts: Parts) -> Make
         return None
     s = [parts.slot(t) for t in (start, state, index, step, count)]
     slots = {key: parts.slot(t) for key, t in made.arguments.items()}
+    kept = [parts.slot(t) for t in held if t is not None and not poisoned(t)]
     return lambda n: lowered.IterateLaw(
         n[s[0]],
         n[s[1]],
@@ -309,7 +311,16 @@ def _iterate(call: ast.Call, spec: ast.Expr, ctx: Context, parts: Parts) -> Make
         n[s[3]],
         n[s[4]],
         lowered.LawSpec(made.dist, {k: n[i] for k, i in slots.items()}, made.batch_axes),
+        tuple(n[i] for i in kept),
     )
+
+
+def _held(expr: ast.Expr, ctx: Context) -> Term | None:
+    """A tensor that every step of an iteration is given (None for a net, a flag)."""
+    if isinstance(expr, ast.Name) and expr.name not in ctx.body.values:
+        return None
+    found = claim_term(expr, ctx)
+    return found if isinstance(found.type, TensorType) else None
 
 
 def _bounds(body: ast.Bounds, ctx: Context, parts: Parts) -> Make | None:

@@ -154,7 +154,8 @@ class IterateLaw:
 
     `step` is a node over the leaves `state` (an argument of the shape of `initial`) and `index` (an
     argument, the step number counted from 1); its draws are fresh at each step. `law` is over the
-    leaf `count` (t)."""
+    leaf `count` (t). `held` are the tensors that every step is given: draws in them are drawn once,
+    before the first step."""
 
     initial: Node
     state: Node
@@ -162,6 +163,7 @@ class IterateLaw:
     step: Node
     count: Node
     law: LawSpec
+    held: tuple[Node, ...] = ()
 
 
 @dataclass(frozen=True)

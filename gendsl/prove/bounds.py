@@ -14,6 +14,7 @@ from fractions import Fraction
 from gendsl.core import claim as c
 from gendsl.ir.graph import Node, reachable
 from gendsl.ops.leaf import Input
+from gendsl.prove import batch as batches
 from gendsl.prove import laws, moments
 from gendsl.prove.case import Case, Outcome
 from gendsl.prove.equal import mentioned, quotient
@@ -130,6 +131,7 @@ def bounds(case: Case, body: c.Bounds) -> Outcome:
     if body.likelihood.dist != "normal" or {body.prior.dist, body.posterior.dist} != {"normal"}:
         return Outcome("unknown", goal="only normal models are derived")
     _generative(body)
+    _per_example(body)
     law = laws.has_law(case, body.latent, body.posterior)
     if law.verdict != "proved":
         return Outcome(law.verdict, witness=law.witness, goal=f"law of the latent: {law.goal}")
@@ -157,6 +159,19 @@ def _generative(body: c.Bounds) -> None:
                 f"the {name} depends on what is modelled: the data may enter the likelihood "
                 "through the latent only, and the prior not at all"
             )
+
+
+def _per_example(body: c.Bounds) -> None:
+    """The likelihood of an example has to see the latent of that example alone: through another's
+    latent it would see the other's data, and its own again."""
+    size_ = Dim.name(body.batch)
+    if any(x.type.shape[:1] != (size_,) for x in (body.target, body.latent)):
+        raise IllPosed(f"the first axis of the data and of the latent is {body.batch}")
+    arguments = list(body.likelihood.arguments.values())
+    fine, axes = batches.per_example(reachable(arguments), body.batch)
+    for x in arguments:
+        if x not in fine or axes.of(x) not in (0, batches.FREE):
+            raise IllPosed("the likelihood of an example sees the latent of another")
 
 
 def _elbo(case: Case, body: c.Bounds, given: tuple[Comparison, ...]) -> Iterator[Subgoal | str]:

@@ -31,6 +31,8 @@ Row = tuple[int, c.GradTerm]
 
 def grad_equal(case: Case, prop: c.GradEqual) -> Outcome:
     """The two sums of gradients agree, for every parameter of the group."""
+    if len({t.group for t in (*prop.left, *prop.right)}) != 1:
+        raise IllPosed("gradients of several groups are compared")
     rows: list[Row] = [(1, t) for t in prop.left] + [(-1, t) for t in prop.right]
     live = [t for _, t in rows if t.value in reaches(t.value, group_params(case, t.group))]
     failing = _refuted(case, prop) if live else None

@@ -41,8 +41,11 @@ def iterated(case: Case, body: c.IterateLaw) -> Outcome:
         isinstance(v.low, Dim) and v.low.terms for v in case.claim.variables if v.node is body.count
     ):
         raise IllPosed("the number of steps is counted from 0")
-    if any(laws.draws_below(x) for x in (body.initial, *body.law.arguments.values())):
-        return Outcome("unknown", goal="the start and the law draw nothing themselves")
+    assumed = [x for row in case.given for q in row for x in (q.left, q.right)]
+    if any(
+        map(laws.draws_below, (body.initial, *body.law.arguments.values(), *body.held, *assumed))
+    ):
+        return Outcome("unknown", goal="only the steps themselves may draw")
     found: list[Subgoal] = []
     for given in case.given:
         try:

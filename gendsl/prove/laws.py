@@ -54,6 +54,9 @@ def has_law(case: Case, value: Node, law: c.LawSpec) -> Outcome:
     bad = next((x for x in averaged if x.op.dist != "normal"), None)  # type: ignore[attr-defined]
     if bad is not None or not averaged:
         return Outcome("unknown", goal="the value is not a function of normal draws")
+    for x in (x for row in case.given for q in row for x in (q.left, q.right)):
+        if not set(draws_below(x)).isdisjoint(averaged):
+            raise IllPosed("a hypothesis about the draws that the law is over")
     last = Outcome("unknown", goal="the value is not affine in its draws")
     for given in case.given:
         for reading in law_readings(case, value, law, averaged, given):

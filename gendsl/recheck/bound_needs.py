@@ -95,7 +95,7 @@ class Bound:
         """The likelihood of an example does not change with the latents of the others."""
         many = point.sizes[self.batch]
         if many < 2:
-            raise Undefined("one example")
+            return
         stands = {self.latent: "latent"}
         shape = tuple(d.count(point.sizes) for d in self.latent.type.shape)
         row = tabulate(shape, lambda i: point.real("latent" if i[0] else "other latent", i))
@@ -131,6 +131,7 @@ class Bound:
 
     def derived(self, view: View, point: Point) -> Array:
         at = view.at(point)
+        self.own_latent(point)
         target = at.value(self.target)
         nll = sum(
             (self._nll(at, "likelihood", i, target.at(i)) for i in places(target.shape)), mpf(0)

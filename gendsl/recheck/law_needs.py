@@ -158,7 +158,8 @@ def iterated_needs(claim: Claim, body: Record) -> list[Need]:
     need("var" in law and node["count"].type.bound is not None, "not a law by number of steps")
     draws = [x for x in below([node["step"]]) if x.op.name == "draw"]
     need(all(x.op["dist"] == "normal" and not x.inputs for x in draws), "not normal draws")
-    still = [node["initial"], *law.values(), *_sides(claim)]
+    held = [claim.node(x) for x in body["held"]]
+    still = [node["initial"], *law.values(), *_sides(claim), *held]
     need(all(x.op.name != "draw" for x in below(still)), "the law or the start draws")
 
     def after(view: View, point: Point, k: int) -> tuple[Array, Array]:
