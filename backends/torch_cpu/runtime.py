@@ -40,9 +40,10 @@ def scatter_slice(
 def gather(table: Tensor, index: Tensor, batch: int) -> Tensor:
     """`gendsl.ops.select.Gather` with shared leading axes."""
     count, flat = _rows(index, batch)
-    rest = table.shape[batch + 1 :]
-    rows = table.reshape(count, table.shape[batch], *rest)
-    return rows[torch.arange(count)[:, None], flat].reshape(index.shape + rest)
+    size, rest = table.shape[batch], table.shape[batch + 1 :]
+    rows = (flat + torch.arange(count)[:, None] * size).reshape(-1)
+    picked = table.reshape(count * size, rest.numel()).index_select(0, rows)
+    return picked.reshape(index.shape + rest)
 
 
 def scatter_add(index: Tensor, values: Tensor, batch: int, size: int) -> Tensor:

@@ -8,7 +8,8 @@ In: a step graph and a number for every size. Out: an equal step graph. Three re
 - G1 W1 + G2 W2 + ... is [G1 | G2 | ...] [W1; W2; ...];
 - what is computed alike of the slices of one tensor is computed of the tensor (`gendsl.ir.lanes`).
 
-Before that, adjoints of normalised rows become ops (`gendsl.ir.norms`).
+Before that, adjoints of normalised rows become ops (`gendsl.ir.norms`), and products with one-hot
+rows picks (`gendsl.ir.picks`).
 
 A wide product gains little, and copying its operands side by side costs, so products take part if
 they have at most `NARROW` columns, or if less is copied than they gain (see `_pays`). Always:
@@ -39,6 +40,7 @@ from gendsl.ir.lanes import (
 )
 from gendsl.ir.layout import flops
 from gendsl.ir.norms import norm_slope
+from gendsl.ir.picks import picks
 from gendsl.ir.step import StepGraph
 from gendsl.ops.arithmetic import Add
 from gendsl.ops.broadcast import Broadcast
@@ -99,7 +101,7 @@ class _Graph:
 def _next(graph: _Graph, refused: set[tuple[Node, ...]]) -> Rewrite | None:
     """The first group that can be merged."""
     parts = graph.nodes, graph.readers, graph.sizes
-    alike = lanes(*parts) or wholes(*parts) or norm_slope(graph.nodes)
+    alike = lanes(*parts) or wholes(*parts) or norm_slope(graph.nodes) or picks(*parts)
     if alike is not None:
         return alike
     for members, rewrite in _candidates(graph):

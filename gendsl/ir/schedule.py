@@ -15,6 +15,7 @@ from gendsl.ir.graph import Node
 from gendsl.ir.grouping import (
     HOST_LEAVES,
     LEAVES,
+    VIEWS,
     Cut,
     Grouping,
     Item,
@@ -54,6 +55,11 @@ def _wait(calls: Sequence[Item], cut: Cut) -> None:
                     item.waits.update(touching.get(node, set()) - {item.key})
 
 
+def _shows(item: Item) -> bool:
+    """Whether the call only shows what it reads in another form."""
+    return all(isinstance(node.op, VIEWS) for node in item.nodes)
+
+
 def _ordered(calls: Sequence[Item]) -> list[Item]:
     """A topological order; the smallest node id first among those ready. What only updates and
     outputs read (a weight's gradient) comes as soon as its operands are there, while they are
@@ -69,9 +75,16 @@ def _ordered(calls: Sequence[Item]) -> list[Item]:
         for key in item.waits:
             blocks.setdefault(key, []).append(item.key)
 
+    def ends(item: Item) -> bool:
+        """Whether only updates and outputs read it, or views of it."""
+        following = readers.get(item.key, ()) if isinstance(item.key, Node) else ()
+        return all(
+            isinstance(key, int) or (_shows(table[key]) and ends(table[key])) for key in following
+        )
+
     def rank(item: Item) -> int:
         if isinstance(item.key, Node) and item.reads:
-            if all(isinstance(key, int) for key in readers.get(item.key, ())):
+            if ends(item):
                 return max(n.id for n in item.reads)
         return max(n.id for n in (item.nodes or item.reads))
 
