@@ -9,9 +9,12 @@ look different, never two different ones equal.
 from __future__ import annotations
 
 import itertools
+import zlib
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import cache
 from math import gcd, lcm
+from typing import Any
 
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel.term import F0, F1, ZERO, Atom, Mono, Poly, atom, const, of_atom
@@ -70,11 +73,11 @@ def content(p: Poly, *, signed: bool = False) -> tuple[Poly, Poly]:
     }
     arguments = {next((a.args[0] for a, _ in m if a.kind == "exp"), ZERO) for m in p.terms}
     if arguments != {ZERO} and len(arguments) <= 8:
-        forms = sorted((n.mul(p, n.exp(n.scale(q, -1))).shape, q.serial, q) for q in arguments)
+        forms = sorted((shape(n.mul(p, n.exp(n.scale(q, -1)))), q.serial, q) for q in arguments)
         if len(forms) == 1 or forms[0][0] != forms[1][0]:
             usable[atom("exp", forms[0][2])] = F1
     negatives = sum(x < 0 for x in numbers)
-    if signed and (2 * negatives, n.scale(p, -1).shape) > (len(numbers), p.shape):
+    if signed and (2 * negatives, shape(n.scale(p, -1))) > (len(numbers), shape(p)):
         c = -c
     inverse = n.assemble({a: -k for a, k in usable.items()}, 1 / c)
     return n.assemble(usable, c), n.mul(p, inverse)
@@ -82,7 +85,7 @@ def content(p: Poly, *, signed: bool = False) -> tuple[Poly, Poly]:
 
 def order(binders: Sequence[Atom], inside: Mapping[Atom, Fraction]) -> Sequence[Atom]:
     """The order under which the summand, renamed, comes first."""
-    marks = {b: sorted((a.shape, k) for a, k in inside.items() if b in a.free) for b in binders}
+    marks = {b: sorted((shape(a), k) for a, k in inside.items() if b in a.free) for b in binders}
 
     def mark(b: Atom) -> tuple[int, list[tuple[int, Fraction]]]:
         return b.args[1].serial, marks[b]
@@ -99,6 +102,40 @@ def _named(row: Sequence[Atom], inside: Mapping[Atom, Fraction]) -> list[tuple[i
     return [(a.serial, k) for a, k in mono]
 
 
+# ---- checksums ---------------------------------------------------------------------------
+
+
+@cache
+def shape(x: Atom | Poly) -> int:
+    """A checksum that ignores index names, to choose between equal forms."""
+    if isinstance(x, Poly):
+        rows = sorted(
+            (sorted((shape(a), str(k)) for a, k in m), str(c)) for m, c in x.terms.items()
+        )
+        return zlib.crc32(repr(rows).encode())
+    text: tuple[Any, ...] = (x.kind, *(_shape(a) for a in x.args))
+    if x.kind == "i":
+        text = ("i", shape(x.args[1]))
+    elif x.kind in ("S", "lam"):
+        text = (x.kind, tuple(shape(b) for b in x.args[0]), _shape(x.args[1]))
+    return zlib.crc32(repr(text).encode())
+
+
+def _shape(a: Any) -> Any:
+    if isinstance(a, Atom | Poly):
+        return shape(a)
+    if not isinstance(a, tuple):
+        return str(a)
+    shapes = [_shape(x) for x in a]
+    mono = bool(a) and isinstance(a[0], tuple) and len(a[0]) == 2
+    return tuple(sorted(shapes, key=repr)) if mono else tuple(shapes)
+
+
+def flip(p: Poly) -> bool:
+    """Whether relu(p) is written with relu(-p)."""
+    return shape(n.scale(p, -1)) < shape(p)
+
+
 def give() -> None:
     """Have the kernel ask here."""
-    n.ADVICE.update(factors=factors, order=order)
+    n.ADVICE.update(factors=factors, order=order, flip=flip)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from math import lcm
 
-from gendsl.prove.advice import content
+from gendsl.prove.advice import content, flip
 from gendsl.prove.coq.expr import (
     Add,
     Canon,
@@ -396,7 +396,7 @@ class Writer:
             self.put("apply relu_at; nn.")
         elif n.nonnegative(opposite):
             self.put(f"apply relu_below. replace (- _) with {self.t(Canon(opposite))} by fin. nn.")
-        elif opposite.shape < inner.shape:
+        elif flip(inner):
             text = self.t(Canon(opposite))
             self.put(f"transitivity (relu (- {text})); [ f_equal; fin | rewrite relu_opp ].")
             p, step = self.norm(Fn("relu", (Canon(opposite),)))

@@ -25,6 +25,7 @@ X = TypeVar("X", Atom, Poly)
 ADVICE: dict[str, Callable[..., Any]] = {
     "factors": lambda p, whole: ((p, F1),),  # p as a product of powers
     "order": lambda binders, factors: binders,  # of the bound indices of a sum
+    "flip": lambda p: False,  # relu(p) as p + relu(-p)
 }
 _stop_at = [float("inf")]
 _INDEX = frozenset(("i", "ic", "ix", "mix", "part", "shift"))
@@ -172,7 +173,7 @@ def relu(p: Poly) -> Poly:
     opposite = scale(p, -1)
     if nonnegative(p) or nonnegative(opposite):
         return p if nonnegative(p) else ZERO
-    if opposite.shape < p.shape:
+    if ADVICE["flip"](p):
         return add(relu(opposite), p)
     c = abs(next(iter(p.terms.values()))) if p.single() else F1
     return scale(of_atom(atom("relu", scale(p, 1 / c))), c)

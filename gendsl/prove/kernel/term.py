@@ -2,9 +2,8 @@
 
 In: constructors' arguments. Out: interned objects, so that equality is identity. What always holds:
 an `Atom` or `Poly` is immutable; `free` holds its free index variables, `names` the names of its
-real variables (and pairs of name and sign); `height` is the largest
-number of a bound index name inside; `shape` is a checksum that ignores index names (used to choose
-between equivalent forms, never to decide equality).
+real variables (and pairs of name and sign); `height` is the largest number of a bound index name
+inside.
 
 Index atoms: ("i", name, size) a variable · ("ic", value, size) a constant · ("ix", name, args,
 size) an opaque index-valued function · ("mix", parts, sizes) row-major · ("part", x, stride, size)
@@ -19,7 +18,6 @@ of a power that is not expanded · ("S", binders, mono) a sum · ("d", i, j) Kro
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any
@@ -31,7 +29,7 @@ F0, F1 = Fraction(0), Fraction(1)
 class Atom:
     """An indecomposable value or index. Make with `atom`."""
 
-    __slots__ = ("args", "free", "height", "kind", "names", "serial", "shape")
+    __slots__ = ("args", "free", "height", "kind", "names", "serial")
     free: frozenset[Atom]
     height: int
     names: frozenset[object]
@@ -41,19 +39,15 @@ class Atom:
         parts = list(_parts(args))
         free: frozenset[Atom] = frozenset().union(*(p.free for p in parts))
         self.names = frozenset().union(*(p.names for p in parts))
-        shape: tuple[Any, ...] = (kind, *(_shape(a) for a in args))
         self.height: int = max((p.height for p in parts), default=0)
         if kind == "i":
             free = free | {self}
-            shape = ("i", args[1].shape)
         elif kind == "var":
             self.names |= {args[0], (args[0], args[2])}
         elif kind in ("S", "lam"):
             free = free - set(args[0])
             self.height = max([self.height, *(int(b.args[0][1:]) for b in args[0])])
-            shape = (kind, tuple(b.shape for b in args[0]), _shape(args[1]))
         self.free = free
-        self.shape = zlib.crc32(repr(shape).encode())
 
     def __repr__(self) -> str:
         return f"{self.kind}{self.args!r}"
@@ -62,7 +56,7 @@ class Atom:
 class Poly:
     """A finite sum of coefficient times monomial. Make with `poly`."""
 
-    __slots__ = ("free", "height", "names", "serial", "shape", "terms")
+    __slots__ = ("free", "height", "names", "serial", "terms")
 
     def __init__(self, terms: dict[Mono, Fraction], serial: int) -> None:
         self.terms, self.serial = terms, serial
@@ -70,8 +64,6 @@ class Poly:
         self.free: frozenset[Atom] = frozenset().union(*(a.free for a in atoms))
         self.names: frozenset[object] = frozenset().union(*(a.names for a in atoms))
         self.height = max((a.height for a in atoms), default=0)
-        rows = sorted((sorted((a.shape, str(k)) for a, k in m), str(c)) for m, c in terms.items())
-        self.shape = zlib.crc32(repr(rows).encode())
 
     def __repr__(self) -> str:
         return (
@@ -101,16 +93,6 @@ def _parts(args: Iterable[Any]) -> Iterable[Atom | Poly]:
             yield a
         elif isinstance(a, tuple):
             yield from _parts(a)
-
-
-def _shape(a: Any) -> Any:
-    if isinstance(a, Atom | Poly):
-        return a.shape
-    if not isinstance(a, tuple):
-        return str(a)
-    shapes = [_shape(x) for x in a]
-    mono = bool(a) and isinstance(a[0], tuple) and len(a[0]) == 2
-    return tuple(sorted(shapes, key=repr)) if mono else tuple(shapes)
 
 
 def atom(kind: str, *args: Any) -> Atom:
