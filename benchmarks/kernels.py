@@ -2,12 +2,14 @@
 
 Runs translation validation (`gendsl check --kernels`) on the training step of every shipped
 program, each in a process of its own, and writes `benchmarks/tables/kernels.md`. Needs no GPU, and
-neither torch nor triton. `--programs a,b` takes some; `--out FILE` writes elsewhere.
+neither torch nor triton. `--programs a,b` takes some; `--out FILE` writes elsewhere; `--state FILE`
+keeps what is measured, and takes what is kept there of the same program by the same sources.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import subprocess
 import sys
@@ -17,6 +19,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+from gendsl.validate.verdict import Kernel
+
 TABLE = Path("benchmarks/tables/kernels.md")
 HEAD = """# Emitted kernels that are proved equal to their graph nodes
 
@@ -24,7 +28,8 @@ Written by `python -m benchmarks.kernels`. A kernel is one Triton task function 
 (`gendsl run PROGRAM --emit triton`); it counts as proved when every store equals its node for all
 sizes and all blocks (over the reals), all addresses are in bounds, every element is written exactly
 once and no task of a launch reads what another one writes. The torch source of the CPU target is
-checked statement by statement, for the sizes that it fixes. Trusted: `README.md` says what.
+checked statement by statement, for the sizes that it fixes. Seconds are of one core, for both; what
+is not decided within 60 s of a kernel counts as not proved. Trusted: `README.md` says what.
 
 | program | Triton kernels | proved | seconds | torch statements | proved |
 |---|---|---|---|---|---|
@@ -35,9 +40,21 @@ def one(program: str) -> dict[str, Any]:
     """The verdicts on one program as data."""
     from gendsl.run.validate import validations
 
-    started = time.perf_counter()
-    torch, triton = (part.data() for part in validations(program))
-    return {"torch": torch, "triton": triton, "seconds": time.perf_counter() - started}
+    def report(kernel: Kernel) -> None:
+        print(f"{kernel.status:10} {kernel.name}", file=sys.stderr, flush=True)
+
+    started = time.process_time()
+    torch, triton = (part.data() for part in validations(program, report))
+    return {"torch": torch, "triton": triton, "seconds": time.process_time() - started}
+
+
+def sources(program: Path) -> str:
+    """A digest of the program and of all that emits and validates."""
+    digest = hashlib.sha256(program.read_bytes())
+    for folder in ("gendsl", "backends", "stdlib"):
+        for path in sorted(Path(folder).rglob("*.[pg][ym]*")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def measure(program: Path, limit: float) -> dict[str, Any] | str:
@@ -79,15 +96,25 @@ def unproved(name: str, found: dict[str, Any] | str) -> list[str]:
     return rows
 
 
-def write(programs: Sequence[Path], out: Path, jobs: int, limit: float) -> None:
+def write(
+    programs: Sequence[Path], out: Path, jobs: int, limit: float, state: Path | None = None
+) -> None:
     """Measure and write; what is done so far is on disk after each program."""
-    done: dict[str, dict[str, Any] | str] = {}
+    digests = {program.stem: sources(program) for program in programs}
+    kept = json.loads(state.read_text("utf-8")) if state is not None and state.exists() else {}
+    done: dict[str, dict[str, Any] | str] = {
+        name: found for name, (digest, found) in kept.items() if digests.get(name) == digest
+    }
     with ThreadPoolExecutor(jobs) as pool:
-        futures = {pool.submit(measure, program, limit): program.stem for program in programs}
+        left = [program for program in programs if program.stem not in done]
+        futures = {pool.submit(measure, program, limit): program.stem for program in left}
         for future in as_completed(futures):
             done[futures[future]] = future.result()
             print(row(futures[future], future.result())[0], flush=True)
             out.write_text(text(done), encoding="utf-8")
+            if state is not None:
+                rows = {name: (digests[name], found) for name, found in done.items()}
+                state.write_text(json.dumps(rows), encoding="utf-8")
 
 
 def text(done: Mapping[str, dict[str, Any] | str]) -> str:
@@ -106,6 +133,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--programs", help="names, joined by commas")
     parser.add_argument("--out", type=Path, default=TABLE)
+    parser.add_argument("--state", type=Path, help="what is kept between runs")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--limit", type=float, default=900.0, help="seconds for each program")
     parser.add_argument("--one", help=argparse.SUPPRESS)
@@ -116,7 +144,7 @@ def main() -> int:
     paths = sorted(Path("programs").glob("*.gml"))
     if args.programs:
         paths = [Path(f"programs/{name}.gml") for name in args.programs.split(",")]
-    write(paths, args.out, args.jobs, args.limit)
+    write(paths, args.out, args.jobs, args.limit, args.state)
     return 0
 
 

@@ -6,6 +6,7 @@ needed; sizes come from the program's data, as for `run --emit`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from gendsl.diagnostics.model import Sink
@@ -13,11 +14,14 @@ from gendsl.options import RunOptions
 from gendsl.run.prepare import prepare, program_of, read_program
 from gendsl.run.session import joint_graphs
 from gendsl.validate.claims import torch_source, triton_source
-from gendsl.validate.verdict import Validation
+from gendsl.validate.verdict import Kernel, Validation
 
 
-def validations(program: str) -> list[Validation]:
-    """The verdicts on the step, target by target."""
+def validations(
+    program: str, report: Callable[[Kernel], None] = lambda _: None
+) -> list[Validation]:
+    """The verdicts on the step, target by target; `report` is told of Triton kernels as they are
+    finished."""
     found = []
     for target in ("torch_cpu", "triton_cuda"):
         options = RunOptions(program=program, emit="torch", allow_refuted=True)
@@ -27,5 +31,5 @@ def validations(program: str) -> list[Validation]:
         if target == "torch_cpu":
             found.append(torch_source(compiled.source, compiled.plan, carries=True))
         else:
-            found.append(triton_source(compiled.source, compiled.plan))
+            found.append(triton_source(compiled.source, compiled.plan, report))
     return found

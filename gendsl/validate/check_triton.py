@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gendsl.ir.graph import Node
@@ -34,6 +35,8 @@ from gendsl.validate.value import Value
 from gendsl.validate.verdict import DIFFERS, PROVED, UNKNOWN, Finding, Kernel
 from gendsl.validate.whole import Unmodelled, Whole
 
+# For one task; what is not decided by then is unknown.
+SECONDS = 60.0
 # How deep a value that is computed again may be nested in stored ones.
 _UNFOLDINGS = 24
 
@@ -76,6 +79,7 @@ class Checker:
     numbers: Mapping[str, int]
     given: Given
     held: dict[Node, tuple[str, Whole]] = field(default_factory=dict)
+    limit: float = SECONDS
 
     def __post_init__(self) -> None:
         self.functions = functions_of(self.text)
@@ -84,10 +88,16 @@ class Checker:
             m: n for n, (m, k) in self.given.nodes.items() if n.type.rank or k == 0
         }
 
-    def run(self, launches: Iterable[Launch]) -> list[Kernel]:
+    def run(
+        self, launches: Iterable[Launch], report: Callable[[Kernel], None] = lambda _: None
+    ) -> list[Kernel]:
+        """The verdicts, which `report` is told launch by launch."""
         found: list[Kernel] = []
         for launch in launches:
-            found += self.launch(launch)
+            made = self.launch(launch)
+            for kernel in made:
+                report(kernel)
+            found += made
         return found
 
     def launch(self, launch: Launch) -> list[Kernel]:
@@ -98,9 +108,13 @@ class Checker:
         chained = [t for t in launch.tasks if places[t.name] is not None]
         chained.sort(key=lambda t: (places[t.name] or (None, 0))[1])  # as the program does them
         for task in [*(t for t in launch.tasks if t not in chained), *chained]:
-            machine, findings = self._ran(stage, task)
+            w.stop_at(time.monotonic() + self.limit)
+            try:
+                machine, findings = self._ran(stage, task)
+                found.append(findings + list(self._findings(launch, task, machine)))
+            finally:
+                w.stop_at(float("inf"))
             ran.append((task, machine))
-            found.append(findings + list(self._findings(launch, task, machine)))
             if task in chained:
                 self._finished(task)
         races = self._races(stage, ran)

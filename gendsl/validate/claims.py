@@ -7,7 +7,7 @@ the node that each memory is to hold, and the checkers show that the text agrees
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gendsl.ir.graph import Node, reachable
@@ -17,7 +17,7 @@ from gendsl.validate import whole as w
 from gendsl.validate.check_torch import check_torch
 from gendsl.validate.check_triton import Checker, Given, Launch, Task
 from gendsl.validate.meaning import Sizes
-from gendsl.validate.verdict import Validation
+from gendsl.validate.verdict import Kernel, Validation
 
 # How generated torch source names its dictionaries.
 CONTAINERS = {
@@ -41,13 +41,15 @@ def torch_source(text: str, plan: Plan, *, carries: bool) -> Validation:
     return Validation("torch source", f"at {sizes}", (kernel,), (TRUSTED["torch"],))
 
 
-def triton_source(text: str, plan: Any) -> Validation:
-    """The Triton source of a kernel plan, for all sizes and blocks."""
+def triton_source(
+    text: str, plan: Any, report: Callable[[Kernel], None] = lambda _: None
+) -> Validation:
+    """The Triton source of a kernel plan, for all sizes and blocks; `report` is told of kernels."""
     nodes = reachable(n for launch in plan.kernels for t in launch.tasks for n in t.nodes)
     sizes = Sizes(d for node in nodes for d in node.type.shape)
     w.assume(sizes.facts(nodes))
     checker = Checker(text, sizes, dict(plan.sizes), given(plan, nodes))
-    kernels = checker.run(launches(plan))
+    kernels = checker.run(launches(plan), report)
     scope = "for all sizes and blocks"
     if sizes.conditions:
         scope += f" with {', '.join(sizes.conditions)}"

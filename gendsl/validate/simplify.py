@@ -34,6 +34,7 @@ def simple(x: Value) -> Value:
     """The simpler form."""
     found = _simple.get(x)
     if found is None:
+        w.tick()
         found = _simple[x] = _simplified(x)
         _simple[found] = found
     return found

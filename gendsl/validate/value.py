@@ -339,6 +339,7 @@ def rename(x: Value, to: Renaming) -> Value:
     key = (x, frozenset(here.items()))
     found = _renamed.get(key)
     if found is None:
+        w.tick()
         found = _renamed[key] = _rename(x, here)
     return found
 

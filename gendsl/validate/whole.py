@@ -8,6 +8,7 @@ identity. Always: `nonnegative` and `less` answer True only where it holds for a
 from __future__ import annotations
 
 import itertools
+import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -15,6 +16,20 @@ from typing import Any
 
 class Unmodelled(Exception):
     """A construct that has no model here: the verdict is `unknown`, with this reason."""
+
+
+_stop = [float("inf")]
+
+
+def stop_at(moment: float) -> None:
+    """From this moment of `time.monotonic` on, `tick` raises."""
+    _stop[0] = moment
+
+
+def tick() -> None:
+    """Called wherever much is computed: what takes too long is unknown."""
+    if time.monotonic() > _stop[0]:
+        raise Unmodelled("not decided within the time limit")
 
 
 class Whole:
@@ -278,6 +293,7 @@ def _nonnegative(p: Whole, depth: int) -> bool:
     found = _known.get(p)
     if found is True or (found is not None and found >= depth):
         return found is True
+    tick()
     made = not _refuted(p) and _evident(p, depth)
     _known[p] = True if made else _DEPTH if _refuted(p) else depth
     return made
