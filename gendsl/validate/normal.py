@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 
 from gendsl.ops.arithmetic import Neg
+from gendsl.prove import advice
 from gendsl.prove.equal import prove_zero
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel.term import ONE, ZERO, Atom, Poly, atom, const, of_atom
@@ -91,9 +92,14 @@ class Forms:
     def _row(self, m: w.Mono, c: int) -> tuple[tuple[object, ...], str, list[tuple[Atom, int]]]:
         fixed = "*".join(sorted(f"{a}^{e}" for a, e in m if a.kind == "size"))
         moving = [(self.unit(a), e) for a, e in m if a.kind != "size"]
-        moving.sort(key=lambda x: (x[0].shape, x[1], x[0].serial))
+        moving.sort(key=lambda x: (advice.shape(x[0]), x[1], x[0].serial))
         head = f"{c}*{fixed}" if fixed else str(c)
-        key = (len(moving), head, [(a.shape, e) for a, e in moving], [a.serial for a, _ in moving])
+        key = (
+            len(moving),
+            head,
+            [(advice.shape(a), e) for a, e in moving],
+            [a.serial for a, _ in moving],
+        )
         return key, head, moving
 
     def key(self, x: Value, bound: Poly) -> Atom:
