@@ -28,6 +28,13 @@ def _minimum(x, y):
     return tl.minimum(x, y, propagate_nan=tl.PropagateNan.ALL)
 '''
 
+_NAN_FIRST = '''
+@triton.jit
+def _nan_first(x):
+    """Numbers in their order, after nan, as argmin has it; -inf ties with the least finite one."""
+    return tl.where(x == x, tl.maximum(x, -3.4028234663852886e38), -float("inf"))
+'''
+
 _EXP = '''
 @triton.jit
 def _exp(x):
@@ -229,6 +236,7 @@ def _power(x, exponent):
 FUNCTIONS: dict[str, str] = {
     "_maximum": _MAXIMUM,
     "_minimum": _MINIMUM,
+    "_nan_first": _NAN_FIRST,
     "_exp": _EXP,
     "_expm1": _EXPM1,
     "_log": _LOG,

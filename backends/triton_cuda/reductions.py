@@ -130,7 +130,7 @@ def whole(values: Values, value: Val, over: frozenset[Var], kind: Kind) -> Val:
 
 
 def _choice(values: Values, node: Node, at: At, size: Dim, operand: Callable[[Index], Val]) -> Val:
-    """The index of the least (or largest) entry, the first of equal ones."""
+    """The index of the least (or largest) entry, the first of equal ones; the first nan if any."""
     emit, over = values.emit, indices(at)
     level = max([*map(level_of, at), *(g.level for g in emit.guards)], default=0)
     name = values.storage.name(node)
@@ -138,14 +138,15 @@ def _choice(values: Values, node: Node, at: At, size: Dim, operand: Callable[[In
     shape = emit.shape(over)
     emit.line(f'{best} = tl.full({shape}, float("inf"), tl.float32)', level)
     emit.line(f"{place} = tl.full({shape}, 0, tl.int32)", level)
-    sign = "-{0}" if isinstance(node.op, ArgMax) else "{0}"
+    ranked = "_nan_first(-{0})" if isinstance(node.op, ArgMax) else "_nan_first({0})"
     assert isinstance(node.op, (ArgMin, ArgMax))
     deep = level + 1
     if axes_of(over) == {0, 1}:
         saved, counter = emit.open(level), emit.fresh("r")
         with values.one_by_one(node, True):
             entry = operand(Var(counter, size, None, deep))
-        low, first = sign.format(entry.text), counter
+        low = emit.let(ranked.format(entry.text), entry.over, deep, "low").text
+        first = counter
         heading = f"for {counter} in range(0, {size_text(size)}):"
     else:
         axis = 0 if axes_of(over) == {1} else 1
@@ -153,7 +154,7 @@ def _choice(values: Values, node: Node, at: At, size: Dim, operand: Callable[[In
         block, counter = emit.block_for(size, beside), emit.fresh("r_step")
         saved = emit.open(level)
         r = emit.ranged(emit.fresh("r"), size, axis, deep, counter, block)
-        kind = Kind('float("inf")', "", "", enter=sign)
+        kind = Kind('float("inf")', "", "", enter=ranked)
         tile = whole(values, operand(r), over | {r}, kind)
         side = "[:, None]" if axis == 1 else "[None, :]"
         low = emit.let(f"tl.min({tile.text}, axis={axis}){side}", over, deep, "low").text

@@ -456,6 +456,7 @@ CALLS: dict[str, Callable[..., Anything]] = {
     **{f"tl.math.{name}": of_op(op) for name, op in UNARY.items()},
     **{name: of_op(op) for name, op in PRELUDE.items()},
     "_power": power,
+    "_nan_first": lambda x: lift(real, x),
     "tl.arange": arange,
     "tl.cdiv": lambda x, y: lift(_integers(w.cdiv), x, y),
     "tl.where": lambda c, x, y: lift(where, c, x, y),
