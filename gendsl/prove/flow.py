@@ -2,7 +2,8 @@
 
 In: claim bodies about `grad(value, group)`. Out: an `Outcome`. A gradient that no path reaches is
 zero by structure; others are compared as directional derivatives along an arbitrary direction of
-the group's parameters, which is equality parameter by parameter.
+the group's parameters, which is equality parameter by parameter: one subgoal, "gradient", for each
+alternative of the hypotheses.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Laws and expectations of terms that are polynomials in independent standard normal draws.
 
-In: a node, the draws to average, a law. Out: an `Outcome`, or terms. Trusted: an affine image of
+In: a node, the draws to average, a law. Out: an `Outcome` with three subgoals for each alternative
+of the hypotheses: the value is affine in its draws, its mean and its covariance are the declared
+ones. A hypothesis about the draws themselves is refused. Trusted: an affine image of
 independent standard normals is normal with the mean and covariance computed here; moments of
 standard normals (Isserlis 1918: the mean of a product is the sum over pairings). Two draws are
 independent when their names or their indices differ; a draw used twice is the same variable.

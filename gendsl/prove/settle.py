@@ -1,8 +1,9 @@
 """Claims to verdicts: the entry point of the prover.
 
 In: a graph, its claims, the interface of the program. Out: one `ClaimReport` for each claim.
-Always: `proved` only with kernel theorems for every sequent of the claim; whatever could not be
-done in time is `unknown` with the goal that is left.
+Always: `proved` only with kernel theorems for every sequent or subgoal of the claim (but for which
+groups a training step names, and means over a batch that are shown by their form); whatever could
+not be done in time is `unknown` with the goal that is left.
 """
 
 from __future__ import annotations

@@ -15,8 +15,10 @@ For each certificate it checks, and rejects with the reason where one fails:
 4. Every step of the proof object follows from its premises by its rule (see `replay.py`).
 5. At points that meet the hypotheses, the obligation itself is defined and holds.
 
-Claims whose forms have no sequents (laws, gradients, separability, ...) are judged by 1 and by
-evaluating what they say on the graph itself (see `measure.py`); they are reported as "evaluated".
+Claims that are no comparisons (laws, gradients, separability, bounds, ...) have subgoals instead of
+2. What each has to say is worked out here from the claim and the graph (`needs_of.py`), and its
+theorem is linked to these values as in 3; then what the claim says is evaluated on the graph itself
+(`measure.py`). Which groups the lines of a training step name is only read ("evaluated").
 
 What it does not check: that the lowered claim is what the statement's text means (parser and
 lowering are trusted; the statement is printed so that a reader can compare); identities are tested

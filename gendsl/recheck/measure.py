@@ -1,4 +1,4 @@
-"""Claims without sequents: what they say is evaluated on the graph itself, with 60 digits.
+"""Claims that are no comparisons: what they say is evaluated on the graph itself, with 60 digits.
 
 In: the record of a claim, ways to make sizes and points. Out: one line on what was evaluated, or
 `Contradicted`. Nothing of a net is taken as a variable here: everything is computed from leaves.
