@@ -139,8 +139,22 @@ def _where(condition: Value, yes: Value, no: Value) -> Value:
         condition, yes, no = v.negate(condition), no, yes
     if no is v.ZERO:
         inner, yes = opened(yes)
-        condition = v.both(condition, inner)
+        condition = _each_under_others(v.both(condition, inner))
     return v.where(condition, yes, no)
+
+
+def _each_under_others(condition: Value) -> Value:
+    """The same conjunction: what is compared may itself be chosen by the indices' conditions."""
+    parts = v.conjuncts(condition)
+    places = frozenset(c for c in parts if c.kind in ("ge0", "eq0"))
+    if not places or all(c.kind != "cmp" for c in parts):
+        return condition
+    made = v.TRUE
+    for c in parts:
+        if c.kind == "cmp":
+            c = v.value("cmp", c.args[0], *(v.given(x, places, True) for x in c.args[1:]))
+        made = v.both(made, c)
+    return made
 
 
 # ---- products ----------------------------------------------------------------------------
