@@ -98,7 +98,7 @@ def assemble(exponents: Mapping[Atom, Fraction], coefficient: Fraction = F1) -> 
         elif a.kind == "P" and (k >= 1 or a.args[0].constant):
             extra.append(power(a.args[0], k // 1))
             plain[a] = k % 1
-        elif a.kind == "P" and k.denominator == 1 and _factors(a.args[0], True)[-1][0] != a.args[0]:
+        elif a.kind == "P" and k.denominator == 1 and _splits(a.args[0]):
             extra.append(power(a.args[0], k))
         else:
             plain[a] = F1 if a.kind in _BITS and k > 0 else k
@@ -124,6 +124,12 @@ def _factors(p: Poly, whole: bool) -> Factors:
     signed = [e for b, e in rows if e.denominator == 1 and not nonnegative(b)]
     fits = whole or signed in ([], [1], [-1])
     return rows if fits and prod_poly(power(b, e) for b, e in rows) is p else ((p, F1),)
+
+
+def _splits(p: Poly) -> bool:
+    """Whether p is a product whose last factor is split no further."""
+    rest = _factors(p, True)[-1][0]
+    return rest is not p and _factors(rest, True)[-1][0] is rest
 
 
 def _alone(p: Poly) -> Atom | None:
