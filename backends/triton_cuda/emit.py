@@ -283,7 +283,10 @@ class _Program:
 
 
 def warps(stage: Stage) -> int:
-    """Of each program: eight where a product's tile is large, else four."""
+    """Of each program: eight where a product's tile is large, and where a program is alone with its
+    sample, so that there is something to do while others wait; else four."""
+    if stage.chain:
+        return 8
     tiles = (t.constants.get("BLOCK_M", 1) * t.constants.get("BLOCK_N", 1) for t in stage.all)
     return 8 if max(tiles, default=1) >= _LARGE else 4
 

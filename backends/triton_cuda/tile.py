@@ -105,7 +105,8 @@ class Tile:
         shape = anchor.type.shape
         heights, widths, shared = (tuple(shape[a] for a in axes) for axes in (rows, columns, both))
         high, wide, deep = (Dim.product(d) for d in (heights, widths, shared))
-        m, n = self._pair(high, wide, _SIDE, _SIDE)
+        tall = 2 * _SIDE if own and 2 * wide.size(self.sizes) <= _SIDE else _SIDE
+        m, n = self._pair(high, wide, tall, _SIDE)
         places: dict[int, Index] = dict(enumerate(self.first))
         if deep != ONE:
             self.count *= deep.size(self.sizes)
