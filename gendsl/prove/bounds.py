@@ -2,10 +2,10 @@
 
 In: `UpTo` and `Bounds` bodies. Out: an `Outcome` that prints the scale and the constant found. The
 negative evidence lower bound is derived from the declared laws: reconstruction plus the mean, under
-the posterior, of log posterior minus log prior. Subgoals: the law of the latent, this identity, that
-the divergence is not negative, and the tangent of the logarithm, whose mean is Jensen's inequality.
-Trusted: that these say that the value is a bound, for a model in which the data of an example enter
-its likelihood through its own latent alone (read off the graph, or `IllPosed`).
+the posterior, of log posterior minus log prior. Subgoals: the law of the latent, this identity,
+that the divergence is not negative, and the tangent of the logarithm, whose mean is Jensen's
+inequality. Trusted: that these say that the value is a bound, for a model in which the data of an
+example enter its likelihood through its own latent alone (read off the graph, or `IllPosed`).
 """
 
 from __future__ import annotations
