@@ -172,17 +172,18 @@ def _turned(node: Node) -> bool:
 # ---- one computation for all lanes -----------------------------------------------------------
 
 
-def lanes(nodes: Sequence[Node], table: Mapping[Node, list[Node]], sizes: Sizes) -> Rewrite | None:
-    """The first pointwise ops or sums, alike but for being of consecutive parts of one tensor,
-    whose results would be consecutive parts along the first axis: one op, and slices of it."""
+def lanes(
+    nodes: Sequence[Node], table: Mapping[Node, list[Node]], sizes: Sizes
+) -> Iterator[Rewrite]:
+    """Pointwise ops and sums, alike but for being of consecutive parts of one tensor, whose results
+    would be consecutive parts along the first axis: one op, and slices of it."""
     for node in nodes:
         for parts, axis in _partitions(node, table[node]):
             for reader in dict.fromkeys(table[parts[0]]):
                 place = _place(reader, axis)
                 found = None if place is None else _lane(reader, place, parts, axis, table, sizes)
                 if found is not None:
-                    return found
-    return None
+                    yield found
 
 
 def _partitions(node: Node, readers: Sequence[Node]) -> Iterator[tuple[list[Node], int]]:
@@ -262,24 +263,25 @@ def lane_of(node: Node, sizes: Sizes) -> int:
     return -1
 
 
-def wholes(nodes: Sequence[Node], table: Mapping[Node, list[Node]], sizes: Sizes) -> Rewrite | None:
-    """The first node that is a tensor, or a sum of it, by way of all its parts: parts put together
-    again, or added up and then summed along their axis too."""
+def wholes(
+    nodes: Sequence[Node], table: Mapping[Node, list[Node]], sizes: Sizes
+) -> Iterator[Rewrite]:
+    """What is a tensor, or a sum of it, by way of all its parts: parts put together again, or added
+    up and then summed along their axis too."""
     for node in nodes:
         match node.op:
             case Concat(axis=axis):
                 whole = _covered(node.inputs, axis)
                 if whole is not None:
-                    return Rewrite(whole.needs, {node: whole.make})
+                    yield Rewrite(whole.needs, {node: whole.make})
             case Sum(axes=axes) as op:
                 terms = sorted(_addends(node.inputs[0], table), key=lambda t: _start(t, sizes))
                 parts = (_covered(terms, axis) for axis in axes if len(terms) > 1)
                 whole = next((w for w in parts if w is not None), None)
                 if whole is not None:
-                    return Rewrite(whole.needs, {node: _summed(op, whole)})
+                    yield Rewrite(whole.needs, {node: _summed(op, whole)})
             case _:
                 pass
-    return None
 
 
 def _addends(node: Node, table: Mapping[Node, list[Node]]) -> list[Node]:

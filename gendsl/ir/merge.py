@@ -19,9 +19,10 @@ merged at a time, on the graph that the others left.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import chain
 
 from gendsl.ir.graph import Builder, Node, reachable, users
 from gendsl.ir.grouping import pointwise
@@ -39,7 +40,7 @@ from gendsl.ir.lanes import (
     widths,
 )
 from gendsl.ir.layout import flops
-from gendsl.ir.norms import norm_slope
+from gendsl.ir.norms import norm_slopes
 from gendsl.ir.picks import picks
 from gendsl.ir.step import StepGraph
 from gendsl.ops.arithmetic import Add
@@ -65,7 +66,7 @@ def merge(step: StepGraph, sizes: Sizes) -> StepGraph:
         current = list(where.values())
         trained = {where[g] for group in step.groups for g in group.gradients}
         found = _next(_Graph(reachable(current), frozenset(trained), sizes), refused)
-        if found is None:
+        if not found:
             return _moved(step, where)
         table = _rewritten(step.builder, current, found)
         where = {root: table[node] for root, node in where.items()}
@@ -98,19 +99,31 @@ class _Graph:
         return users(self.nodes)
 
 
-def _next(graph: _Graph, refused: set[tuple[Node, ...]]) -> Rewrite | None:
-    """The first group that can be merged."""
+def _next(graph: _Graph, refused: set[tuple[Node, ...]]) -> list[Rewrite]:
+    """All that the local rules find; where they find nothing, the first group that can merge."""
     parts = graph.nodes, graph.readers, graph.sizes
-    alike = lanes(*parts) or wholes(*parts) or norm_slope(graph.nodes) or picks(*parts)
-    if alike is not None:
-        return alike
+    local = _apart(chain(lanes(*parts), wholes(*parts), norm_slopes(graph.nodes), picks(*parts)))
+    if local:
+        return local
     for members, rewrite in _candidates(graph):
         if members not in refused:
             refused.add(members)
             found = rewrite()
             if found is not None:
-                return found
-    return None
+                return [found]
+    return []
+
+
+def _apart(rewrites: Iterable[Rewrite]) -> list[Rewrite]:
+    """Those that replace different nodes: they may be applied together, since what each needs lies
+    below every node that it replaces."""
+    taken: set[Node] = set()
+    found = []
+    for rewrite in rewrites:
+        if taken.isdisjoint(rewrite.nodes):
+            taken.update(rewrite.nodes)
+            found.append(rewrite)
+    return found
 
 
 Candidate = tuple[tuple[Node, ...], Callable[[], Rewrite | None]]
@@ -329,24 +342,32 @@ def _stacked(node: Node, terms: Sequence[Node], sizes: Sizes) -> Rewrite | None:
 # ---- rebuilding ------------------------------------------------------------------------------
 
 
-def _rewritten(build: Builder, roots: Sequence[Node], rewrite: Rewrite) -> dict[Node, Node]:
-    """Every node below the roots after a rewrite. Operands first, not by id: a member of a group
+def _rewritten(
+    build: Builder, roots: Sequence[Node], rewrites: Sequence[Rewrite]
+) -> dict[Node, Node]:
+    """Every node below the roots after rewrites. Operands first, not by id: a member of a group
     needs what may have been made after it."""
     table: dict[Node, Node] = {}
+    of = {node: rewrite for rewrite in rewrites for node in rewrite.nodes}
     stack = list(roots)
     while stack:
         node = stack[-1]
         if node in table:
             stack.pop()
             continue
-        needs = rewrite.needs if node in rewrite.nodes else node.inputs
+        rewrite = of.get(node)
+        needs = node.inputs if rewrite is None else rewrite.needs
         todo = [x for x in needs if x not in table]
         if todo:
             stack.extend(todo)
             continue
         stack.pop()
-        make = rewrite.nodes.get(node)
-        new = make(build, table) if make else build.apply(node.op, *(table[x] for x in needs))
+        if rewrite is not None:
+            new = rewrite.nodes[node](build, table)
+        elif all(table[x] is x for x in needs):
+            new = node
+        else:
+            new = build.apply(node.op, *(table[x] for x in needs))
         table[node] = new
         if new is not node:
             if node in build.names:

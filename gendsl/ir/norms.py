@@ -1,7 +1,7 @@
 """Adjoints of normalised rows: the formula that differentiation leaves becomes one op.
 
-In: the nodes of a differentiated and simplified graph. Out: the first place where the formula
-stands, as a `Rewrite`. Exact over the reals: u - mean u, with
+In: the nodes of a differentiated and simplified graph. Out: a `Rewrite` for each place where
+the formula stands. Exact over the reals: u - mean u, with
 
     u = r q - s (r / a) sum(q s) / D,   r = 1 / sqrt(a),   s = x - mean x,   q = g gain
 
@@ -25,16 +25,22 @@ from gendsl.ops.unary import Rsqrt
 from gendsl.shape.dim import Dim
 
 
-def norm_slope(nodes: Sequence[Node]) -> Rewrite | None:
-    """The first adjoint of normalised rows, with what is added to it and multiplied by it."""
+def norm_slopes(nodes: Sequence[Node]) -> Iterator[Rewrite]:
+    """The adjoints of normalised rows, with what is added to them and multiplied by them."""
     for node in nodes:
-        for rest, spread in _sum(node):
-            for total in _shared(_negated(_along_rows(spread))):
-                for place in _places(rest):
-                    if total.of is place.u and total.is_share(place.factor * place.outer):
-                        operands = _operands(place.u)
-                        if operands is not None:
-                            return _rewrite(node, operands, place)
+        found = _norm_slope(node) if isinstance(node.op, Add) else None
+        if found is not None:
+            yield found
+
+
+def _norm_slope(node: Node) -> Rewrite | None:
+    for rest, spread in _sum(node):
+        for total in _shared(_negated(_along_rows(spread))):
+            for place in _places(rest):
+                if total.of is place.u and total.is_share(place.factor * place.outer):
+                    operands = _operands(place.u)
+                    if operands is not None:
+                        return _rewrite(node, operands, place)
     return None
 
 

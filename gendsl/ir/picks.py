@@ -13,7 +13,7 @@ one-hot rows of the indices i, [b.., k.., n]:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from gendsl.ir.build import broadcast_to, const
 from gendsl.ir.graph import Builder, Node
@@ -29,14 +29,14 @@ Readers = Mapping[Node, list[Node]]
 Rule = Callable[[Node, Readers, Sizes], Rewrite | None]
 
 
-def picks(nodes: Sequence[Node], readers: Readers, sizes: Sizes) -> Rewrite | None:
-    """The first rule that applies, in the order of the nodes."""
+def picks(nodes: Sequence[Node], readers: Readers, sizes: Sizes) -> Iterator[Rewrite]:
+    """What the rules make of each node that one applies to."""
     for node in nodes:
         for rule in RULES.get(type(node.op), ()):
             found = rule(node, readers, sizes)
             if found is not None:
-                return found
-    return None
+                yield found
+                break
 
 
 def _one(node: Node, needs: Sequence[Node], make: Callable[..., Node]) -> Rewrite:
