@@ -29,7 +29,7 @@ export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 2)
 help:
 	@echo "make run    set up and train $(PROGRAM) into runs/ (PROGRAM=..., ARGS=\"--steps 500\")"
 	@echo "make test   set up and run the tests (ARGS=\"tests/ops -x\")"
-	@echo "            test-kernels: those that take Triton's interpreter minutes; test-triton36"
+	@echo "            test-kernels: those under Triton's interpreter; test-triton36: with Triton 3.6"
 	@echo
 	@echo "make setup  create .venv and install (TORCH=cuda: a CUDA build; TORCH=system: your own)"
 	@echo "make bench  run the benchmarks, write the tables"
@@ -53,10 +53,10 @@ test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)
 	$(if $(ARGS),,TRITON_INTERPRET=1 $(BIN)/python -m pytest tests/triton_interpret)
 
-# The same kernels with the oldest Triton that is supported, in an environment of its own.
 test-kernels: $(STAMP)
-	TRITON_INTERPRET=1 $(BIN)/python -m pytest tests/triton_interpret -m long
+	TRITON_INTERPRET=1 $(BIN)/python -m pytest tests/triton_interpret $(ARGS)
 
+# The same kernels with the oldest Triton that is supported, in an environment of its own.
 test-triton36:
 	$(PYTHON) -m venv .venv-triton36
 	.venv-triton36/bin/python -m pip install -qq --disable-pip-version-check \
