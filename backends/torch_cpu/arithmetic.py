@@ -67,13 +67,17 @@ def _sum(express: Expressions, node: Node, values: Sequence[Value], made: Value)
         name, number = "addcmul" if more else node.op.name, "value" if more else "alpha"
         scale = term.scale
         if more and negative:
-            scale = "-1" if scale is None else f"-{scale}"
+            scale = _negative("1" if scale is None else scale)
         options = [] if scale is None else [f"{number}={unbracketed(scale)}"]
         operands = ", ".join([first, *more, *options])
         if _own(base, made):
             return f"{base.text}.{name}_({operands})"
         return f"torch.{name}({unbracketed(base.text)}, {operands})"
     return None
+
+
+def _negative(number: str) -> str:
+    return f"-{number}" if number[0] != "-" else number[1:]
 
 
 def _term(express: Expressions, node: Node) -> _Term | None:

@@ -295,14 +295,16 @@ def _number_function(compute: Callable[..., Any]) -> Callable[..., float]:
 # ---- values across the boundary ----------------------------------------------------------
 
 
-def to_tensor(array: Any, dtype: torch.dtype, shape: Sequence[int], key: str) -> Tensor:
+def to_tensor(array: Any, dtype: torch.dtype, shape: tuple[int, ...], key: str) -> Tensor:
     """A tensor of `dtype` that may share the array's memory; its shape must be `shape`."""
     array = np.asarray(array)
-    if tuple(array.shape) != tuple(shape):
-        raise ValueError(f"{key} has shape {tuple(array.shape)}, the plan wants {tuple(shape)}")
-    if not array.flags.c_contiguous or not array.flags.writeable:
-        array = np.array(array)
-    return torch.from_numpy(array.reshape(tuple(shape))).to(dtype)
+    if array.shape != shape:
+        raise ValueError(f"{key} has shape {array.shape}, the plan wants {shape}")
+    flags = array.flags
+    if not flags.c_contiguous or not flags.writeable:
+        array = np.array(array, order="C")
+    tensor = torch.from_numpy(array)
+    return tensor if tensor.dtype is dtype else tensor.to(dtype)
 
 
 def to_array(tensor: Tensor) -> Any:

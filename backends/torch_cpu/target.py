@@ -51,9 +51,13 @@ class Executable:
         self._threads = runtime.threads_for(written.flops)
         self._function = self._load(runtime.namespace(self._real))
         self._inputs = {given.key: given for given in written.given}
-        self._fields = {
-            name: f"{kind}:{name}" for kind in ("data", "argument") for name in self.reads(kind)
-        }
+        self._fields = [
+            (name, self._dtypes[self._inputs[key].elem], self._inputs[key].shape, key)
+            for kind in ("data", "argument")
+            for name in self.reads(kind)
+            for key in (f"{kind}:{name}",)
+        ]
+        self._torch, self._runtime = torch, runtime  # found once: a step may take 250 us
         runtime.keep_freed_memory()
 
     def _load(self, space: dict[str, Any]) -> Callable[..., dict[str, Any]]:
@@ -72,9 +76,7 @@ class Executable:
 
     def of(self, elem: str, array: Any, shape: tuple[int, ...], key: str) -> Any:
         """The array as a tensor of these elements and this shape."""
-        from backends.torch_cpu.runtime import to_tensor
-
-        return to_tensor(array, self._dtypes[elem], shape, key)
+        return self._runtime.to_tensor(array, self._dtypes[elem], shape, key)
 
     def reads(self, kind: str) -> list[str]:
         """The keys of inputs of one kind, without it."""
@@ -82,7 +84,8 @@ class Executable:
 
     def batch(self, arrays: Arrays) -> dict[str, Any]:
         """The data that the plan reads, as tensors."""
-        return {name: self.tensor(key, arrays[name]) for name, key in self._fields.items()}
+        convert = self._runtime.to_tensor
+        return {name: convert(arrays[name], *wanted) for name, *wanted in self._fields}
 
     def call(
         self,
@@ -92,16 +95,12 @@ class Executable:
         noise: Noise,
     ) -> dict[str, Any]:
         """Run on tensors by container; an exception names the program's place."""
-        import torch
-
-        from backends.torch_cpu.runtime import drawer
-
-        if torch.get_num_threads() != self._threads:
-            torch.set_num_threads(self._threads)
+        if self._torch.get_num_threads() != self._threads:
+            self._torch.set_num_threads(self._threads)
         numbers = {name: float(value) for name, value in hypers.items()}
-        draw = drawer(noise, self._ahead, self._real)
+        draw = self._runtime.drawer(noise, self._ahead, self._real)
         try:
-            with torch.inference_mode():
+            with self._torch.inference_mode():
                 return self._function(
                     **carried, data=self.batch(batch), hyper=numbers, number=noise.step, draw=draw
                 )
