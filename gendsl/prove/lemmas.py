@@ -379,6 +379,9 @@ def bounded(a: Atom, side: int) -> Thm:
     return r.noted(made, "bounded", (), (Fraction(side),))
 
 
+times_power, divide_power = r.times_power, r.divide_power
+
+
 # ---- powers and products -------------------------------------------------------------------
 
 
@@ -463,36 +466,6 @@ def _schema_quotient(rel: str, sign: str) -> Thm:
     """a = (a b) / b."""
     b = _var("b", "+" if sign == "gt" else "")
     return r.linear(rel, A, [(n.power(b, -1), r.assume(prop(rel, n.mul(A, b))))])
-
-
-def times_power(p: Poly, a: Atom, k: Fraction) -> Poly:
-    """p * a^k, term by term, so that powers of a cancel before they are expanded."""
-    rows = (({**dict(m), a: dict(m).get(a, Fraction(0)) + k}, c) for m, c in p.terms.items())
-    return n.add(*(n.assemble(exponents, c) for exponents, c in rows))
-
-
-def divide_power(t: Thm, by: Thm, a: Atom, k: Fraction, x: Poly) -> Thm:
-    """From x a^k rel 0 and a > 0 (a != 0 for whole k, = and !=): x rel 0; a a base or an atom."""
-    rel, sign = t.concl.rel, by.concl.rel
-    whole = sign == "ne" and k.denominator == 1 and rel in ("eq", "ne")
-    need(k > 0 and (sign == "gt" or whole), "the sign of the divisor")
-    base = a.args[0] if a.kind == "P" else of_atom(a)
-    need(t.poly is times_power(x, a, k) and by.poly is base, "not this product")
-    b = atom("var", "lemma:base", (), "+" if sign == "gt" else "")
-    rows = (({b if y is a else y: e for y, e in m}, c) for m, c in x.terms.items())
-    part = n.add(*(n.assemble(exponents, c) for exponents, c in rows))
-    divisor = r.evident("gt", of_atom(b, k)) if sign == "gt" else _nonzero_power(of_atom(b), k)
-    product = n.mul(of_atom(b, k), part)
-    made = divide(r.assume(prop(rel, product)), divisor, part)
-    made = _applied(made, {"lemma:base": base}, [by, t])
-    return r.noted(_same(made, rel, x), "divide_power", [t, by], (a, k))
-
-
-def _nonzero_power(p: Poly, k: Fraction) -> Thm:
-    t = factor = r.assume(prop("ne", p))
-    for _ in range(int(k) - 1):
-        t = r.times(t, factor)
-    return t
 
 
 def zero_base(zero: Thm, q: Poly, k: Fraction) -> Thm:

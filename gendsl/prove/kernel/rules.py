@@ -245,6 +245,22 @@ def times(t: Thm, u: Thm) -> Thm:
     return _thm("times", prop(rel, mul(t.poly, u.poly)), [t, u])
 
 
+def times_power(p: Poly, a: Atom, k: Fraction) -> Poly:
+    """p * a^k, term by term, so that powers of a cancel before they are expanded."""
+    rows = (({**dict(m), a: dict(m).get(a, Fraction(0)) + k}, c) for m, c in p.terms.items())
+    return add(*(n.assemble(exponents, c) for exponents, c in rows))
+
+
+def divide_power(t: Thm, by: Thm, a: Atom, k: Fraction, x: Poly) -> Thm:
+    """From x a^k rel 0 and a > 0 (a != 0 for whole k, = and !=): x rel 0; a a base or an atom."""
+    rel, sign = t.concl.rel, by.concl.rel
+    whole = sign == "ne" and k.denominator == 1 and rel in ("eq", "ne")
+    need(k > 0 and (sign == "gt" or whole), "the sign of the divisor")
+    base = a.args[0] if a.kind == "P" else of_atom(a)
+    need(t.poly is times_power(x, a, k) and by.poly is base, "not this product")
+    return _thm("divide_power", prop(rel, x), [t, by], (a, k))
+
+
 def total(t: Thm, i: Atom) -> Thm:
     """From p rel 0 for any i (of which there is at least one): sum over i of p rel 0."""
     _arbitrary([i], t.hyps)
