@@ -11,6 +11,7 @@
     torch_text.py  executes the torch source of a plan (torch_values.py: what calls mean)
     triton_text.py executes Triton source (triton_values.py: what calls mean)
     check_torch.py, check_triton.py   statements and kernels against the graph
+    arena.py       temporaries that share memory
     verdict.py     what is shown, as text and JSON
 
 Nothing here imports torch, triton or a backend: a backend hands over text, and says which node each

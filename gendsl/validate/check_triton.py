@@ -27,6 +27,7 @@ from gendsl.validate import value as v
 from gendsl.validate import whole as w
 from gendsl.validate.addresses import covers, programs, settled, within
 from gendsl.validate.alike import memories
+from gendsl.validate.arena import Touched
 from gendsl.validate.meaning import Meaning, Sizes, places
 from gendsl.validate.normal import equal
 from gendsl.validate.triton_text import WORDS, Access, At, Entry, Machine, functions_of
@@ -80,6 +81,7 @@ class Checker:
     given: Given
     held: dict[Node, tuple[str, Whole]] = field(default_factory=dict)
     limit: float = SECONDS
+    touched: dict[str, Touched] = field(default_factory=dict)  # by kernel, what it accesses
 
     def __post_init__(self) -> None:
         self.functions = functions_of(self.text)
@@ -101,7 +103,12 @@ class Checker:
         return found
 
     def launch(self, launch: Launch) -> list[Kernel]:
-        stage = Stage(self, launch)
+        try:
+            stage = Stage(self, launch)
+        except Unmodelled as problem:
+            self.skip(launch)
+            finding = Finding("launch", UNKNOWN, 0, str(problem))
+            return [Kernel(t.name, (finding,)) for t in launch.tasks]
         ran: list[tuple[Task, Machine]] = []
         found: list[list[Finding]] = []
         places = {t.name: stage.place(t) for t in launch.tasks}
@@ -120,10 +127,17 @@ class Checker:
         races = self._races(stage, ran)
         for task, _ in ran:
             self._finished(task)
+        self._touched(launch, [machine for _, machine in ran])
         return [
             Kernel(t.name, tuple(findings + races.get(t.name, [])))
             for (t, _), findings in zip(ran, found, strict=True)
         ]
+
+    def _touched(self, launch: Launch, machines: Sequence[Machine]) -> None:
+        if all(machine.finished for machine in machines):
+            reads = frozenset(x.memory for m in machines for x in m.loads)
+            writes = frozenset(x.memory for m in machines for x in m.stores)
+            self.touched[launch.kernel] = Touched(launch.kernel, reads, writes)
 
     def skip(self, launch: Launch) -> None:
         """Take it that a launch does what it claims."""
@@ -152,6 +166,7 @@ class Checker:
             return machine, [Finding("execution", UNKNOWN, problem.line, str(problem))]
         except Unmodelled as problem:
             return machine, [Finding("execution", UNKNOWN, 0, str(problem))]
+        machine.finished = True
         return machine, []
 
     def entry(self, memory: str) -> Entry:
@@ -356,6 +371,8 @@ class Stage:
         if isinstance(x, str):
             return x
         if name in self.checker.sizes.names:
+            if x != self.checker.numbers.get(name, x):
+                raise Unmodelled(f"{name} = {x} where the plan's sizes say otherwise")
             return single(self.checker.sizes.names[name])
         return single(w.size(name)) if x > 1 else single(w.number(x))
 

@@ -7,17 +7,19 @@ the node that each memory is to hold, and the checkers show that the text agrees
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from math import prod
 from typing import Any
 
 from gendsl.ir.graph import Node, reachable
 from gendsl.ir.plan import Plan
 from gendsl.ops.leaf import Input
 from gendsl.validate import whole as w
+from gendsl.validate.arena import Place, overlapping
 from gendsl.validate.check_torch import check_torch
 from gendsl.validate.check_triton import Checker, Given, Launch, Task
 from gendsl.validate.meaning import Sizes
-from gendsl.validate.verdict import Kernel, Validation
+from gendsl.validate.verdict import DIFFERS, UNKNOWN, Finding, Kernel, Validation
 
 # How generated torch source names its dictionaries.
 CONTAINERS = {
@@ -49,12 +51,43 @@ def triton_source(
     sizes = Sizes(d for node in nodes for d in node.type.shape)
     w.assume(sizes.facts(nodes))
     checker = Checker(text, sizes, dict(plan.sizes), given(plan, nodes))
-    kernels = checker.run(launches(plan), report)
+    kernels = [*checker.run(launches(plan), report), memory(plan, checker)]
     scope = "for all sizes and blocks"
     if sizes.conditions:
         scope += f" with {', '.join(sizes.conditions)}"
     notes = (TRUSTED["triton"], "nodes are those of the target's lowered graph")
     return Validation("triton source", scope, tuple(kernels), notes)
+
+
+def memory(plan: Any, checker: Checker) -> Kernel:
+    """What a plan says of memory, against what its kernels were seen to do: temporaries that share
+    bytes, the size of each memory, and under which name each output is found."""
+    places = {
+        m.name: Place(m.offset, m.bytes) for m in plan.memory.values() if m.role == "temporary"
+    }
+    order = [x.kernel for x in (*plan.setup, *2 * tuple(in_order(plan.launches)))]
+    seen = [checker.touched[name] for name in order if name in checker.touched]
+    findings = list(overlapping(places, seen))
+    if len(seen) < len(order):
+        findings.append(Finding("arena", UNKNOWN, 0, "some launch was not executed to its end"))
+    numbers = checker.sizes.numbers(plan.sizes)
+    for name, node in checker.contents.items():
+        count = w.evaluate(w.product(checker.sizes.shape(node)), numbers)
+        alone = name not in {m for m, k in checker.given.nodes.values() if k}
+        if alone and name in plan.memory and prod(plan.memory[name].shape) != count:
+            findings.append(Finding(name, DIFFERS, 0, f"its node has {count} elements"))
+    for name, held in plan.outputs.items():
+        key = plan.memory[held].key
+        if key and key.removeprefix("output:") != name:
+            findings.append(Finding(f"output {name}", DIFFERS, 0, f"{held} is for {key}"))
+    return Kernel("memory", tuple(findings))
+
+
+def in_order(steps: Iterable[Any]) -> Iterable[Any]:
+    """Launches as they run, the body of a loop twice: what comes after is like what came before."""
+    for step in steps:
+        body = getattr(step, "body", None)
+        yield from (step,) if body is None else in_order((*body, *body))
 
 
 def launches(plan: Any) -> list[Launch]:

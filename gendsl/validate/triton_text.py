@@ -79,6 +79,7 @@ class Machine:
     stores: list[Access] = field(default_factory=list)
     around: list[Unit] = field(default_factory=list)
     depth: int = 0
+    finished: bool = False  # everything was executed: no access is missing
 
     def call(self, name: str, arguments: Mapping[str, Anything]) -> Anything:
         """Run a function with these arguments by name; its returned value."""
