@@ -219,7 +219,7 @@ def softmax_slope(y: Tensor, g: Tensor, dim: Anything) -> Anything:
 
 def norm_slope(g: Tensor, s: Tensor, r: Tensor, gain: Tensor) -> Anything:
     """The adjoint of normalised rows; see `gendsl.ops.norm.NormSlope`."""
-    last = len(r.shape)
+    last = w.number(len(r.shape))
     wide = unsqueezed(r, last)
     q, h = arithmetic("mul", g, gain), arithmetic("mul", s, wide)
     share = v.num(Fraction(1, g.shape[-1]))
