@@ -35,8 +35,8 @@ class Ceilings:
 class Device:
     """`cuda` says whether there is a GPU. All tensors of contenders are made on `name`."""
 
-    def __init__(self) -> None:
-        self.cuda = torch.cuda.is_available()
+    def __init__(self, forced_to_cpu: bool = False) -> None:
+        self.cuda = torch.cuda.is_available() and not forced_to_cpu
         self.name = "cuda" if self.cuda else "cpu"
         self.title = torch.cuda.get_device_name(0) if self.cuda else "dry run on the CPU"
 

@@ -1,14 +1,18 @@
-"""The benchmark on a GPU, tried without one: the whole way, at tiny sizes."""
+"""The benchmark on a GPU, without one: it says so, and a dry run keeps no times."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from benchmarks import cuda
 from benchmarks.gpu import table
-from benchmarks.gpu.device import Ceilings
+from benchmarks.gpu.device import Ceilings, Device
 
 
 def benchmark(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -29,6 +33,18 @@ def test_without_a_gpu_nothing_is_written(root: Path) -> None:
     assert done.returncode == 1
     assert "no GPU is there" in done.stderr
     assert table.PATH.read_bytes() == before
+
+
+def test_a_dry_run_keeps_no_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = table.Row("w", "float32", 7, 4_000_000, 2_000_000, 2e-7)
+    made.times = {"gendsl": [3e-5], "eager": [5e-4]}
+    made.absent = {"compile": "compiling takes minutes, which a dry run leaves out"}
+    monkeypatch.setattr(cuda, "contest", lambda *_: made)
+    chosen = argparse.Namespace(dry_run=True)
+    text = cuda.tried(["w"], ("eager", "compile"), Device(forced_to_cpu=True), chosen)
+    assert "Not measured" in text
+    assert "| w | float32 | 7 | 4.0 | 2.0 | 2.0e-07 | - | - | - | - |" in text
+    assert "- w, compile: compiling takes minutes" in text
 
 
 def test_the_table() -> None:
