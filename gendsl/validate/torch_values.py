@@ -199,8 +199,11 @@ def leaky(kind: str) -> Callable[..., Anything]:
 
 
 def leaky_relu(x: Anything, slope: Anything) -> Anything:
-    """x where x > 0, else slope * x."""
-    return where(comparison("less", v.ZERO, x), x, arithmetic("mul", slope, x))
+    """x where x > 0, else slope * x; for slopes between 0 and 1 that is the larger of the two."""
+    scaled = arithmetic("mul", slope, x)
+    if isinstance(slope, Value) and slope.kind == "num" and 0 <= slope.args[0] <= 1:
+        return of_op("maximum")(x, scaled)
+    return where(comparison("less", v.ZERO, x), x, scaled)
 
 
 def sigmoid_slope(y: Anything, g: Anything) -> Anything:
