@@ -8,7 +8,8 @@ that reads rows of a multiple of 16 bytes should read 16 bytes at once; those th
 with the reason. Each row names the content of its kernel, so that a test compiles what is of
 another content than the table. What was compiled once is kept in a cache by that name: a run that
 was stopped goes on where it was, and kernels that did not change are not compiled again.
-`--check` compiles nothing and says which rows are of other kernels than those written now.
+`--cached` compiles nothing and writes what is there, with a list of what is not; `--check` says
+which kernels are written now that the committed table has not.
 """
 
 from __future__ import annotations
@@ -117,7 +118,8 @@ class Compiled:
 def compile_part(text: str, units: Sequence[aot.Unit], path: Path) -> int:
     """Compile these kernels of one text, each kept as soon as it is done."""
     kernels, keep = loader.load("aot", text), Compiled(path)
-    for unit in units:
+    known = keep.read()  # another process may have been here in the meantime
+    for unit in (unit for unit in units if unit.key not in known):
         start = time.monotonic()
         keep.add(unit.key, aot.compile_unit(unit, kernels))
         seconds = time.monotonic() - start
@@ -146,8 +148,21 @@ def compile_missing(found: Sequence[Part], keep: Compiled, workers: int) -> None
             print(f"{name}: {made.result()} kernels", file=sys.stderr, flush=True)
 
 
-def lines(found: Sequence[Part], facts: Mapping[str, aot.Facts]) -> list[Line]:
-    return [Line.of(p.program, p.name, unit, facts[unit.key]) for p in found for unit in p.units]
+def report(found: Sequence[Part], facts: Mapping[str, aot.Facts]) -> str:
+    """The table of these parts, as far as their kernels were compiled."""
+    lines = [
+        Line.of(part.program, part.name, unit, facts[unit.key])
+        for part in found
+        for unit in part.units
+        if unit.key in facts
+    ]
+    missing = [
+        f"{part.program} {part.name}, {unit.launch.kernel}"
+        for part in found
+        for unit in part.units
+        if unit.key not in facts
+    ]
+    return table.write(lines, version("triton"), missing)
 
 
 def stale(found: Sequence[Part]) -> list[str]:
@@ -165,6 +180,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("programs", nargs="*", help="shipped programs; all when none is named")
     parser.add_argument("--check", action="store_true", help="say what the table lacks")
+    parser.add_argument("--cached", action="store_true", help="take what was compiled before only")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     args = parser.parse_args()
     found = [part for program in args.programs or programs() for part in parts(program)]
@@ -173,8 +189,9 @@ def main() -> int:
         print("\n".join(missing) or "the table is of the kernels that are written now")
         return 1 if missing else 0
     keep = Compiled.of_this_compiler()
-    compile_missing(found, keep, args.workers)
-    text = table.write(lines(found, keep.read()), version("triton"))
+    if not args.cached:
+        compile_missing(found, keep, args.workers)
+    text = report(found, keep.read())
     if args.programs:
         print(text, end="")
     else:

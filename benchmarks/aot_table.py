@@ -16,6 +16,7 @@ COLUMNS = (
     *("128-bit", "instructions", "product", "rows", "content"),
 )
 _RIGHT = COLUMNS[3:11]
+SHARED = 227 * 1024  # bytes that a program may take on an H100 or H200
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,10 @@ class Line:
         return self.facts.stack + self.facts.local > 0
 
     @property
+    def too_large(self) -> bool:
+        return self.facts.shared > SHARED
+
+    @property
     def without_tensor(self) -> bool:
         return self.product and not self.facts.tensor
 
@@ -55,8 +60,8 @@ class Line:
         return (*named, *map(str, (*numbers, f.instructions)), *marks, self.key)
 
 
-def write(found: Sequence[Line], compiler: str) -> str:
-    """The whole file."""
+def write(found: Sequence[Line], compiler: str, missing: Sequence[str] = ()) -> str:
+    """The whole file; `missing` names what was not compiled."""
     products = [line for line in found if line.product]
     wide = [line for line in found if line.rows]
     spilled = [line for line in found if line.spills]
@@ -70,15 +75,32 @@ def write(found: Sequence[Line], compiler: str) -> str:
     )
     text += _row(COLUMNS) + _row("---:" if name in _RIGHT else "---" for name in COLUMNS)
     text += "".join(_row(line.cells()) for line in found)
-    for title, chosen in (
-        ("Spills", spilled),
-        ("Products without tensor cores", [x for x in found if x.without_tensor]),
-        ("Rows without 128-bit loads", [x for x in found if x.without_wide]),
-    ):
-        text += f"\n## {title}\n\n"
-        text += "".join(f"- {x.program} {x.part}, {x.kernel}\n" for x in chosen)
-        text += "" if chosen else "None.\n"
-    return text
+    narrow = [f"{x.program} {x.part}, {x.kernel}" for x in found if x.without_wide]
+    loose = [f"{x.program} {x.part}, {x.kernel}" for x in found if x.without_tensor]
+    text += _section("Spills", "", [f"{x.program} {x.part}, {x.kernel}" for x in spilled])
+    large = [f"{x.program} {x.part}, {x.kernel}" for x in found if x.too_large]
+    text += _section(f"More than {SHARED:,} bytes of shared memory", "", large)
+    text += _section("Products without tensor cores", "", loose)
+    text += _section("Rows without 128-bit loads", _NARROW if narrow else "", narrow)
+    return text + _section(MISSING, "", missing)
+
+
+MISSING = "Not compiled"
+_NARROW = (
+    "What one thread reads at once does not lie side by side, as far as the compiler sees: windows "
+    "of images, axes that\nare split or regrouped, entries chosen by an index.\n\n"
+)
+
+
+def _section(title: str, reason: str, items: Sequence[str]) -> str:
+    listed = "".join(f"- {item}\n" for item in items)
+    return f"\n## {title}\n\n{reason}{listed or 'None.' + chr(10)}"
+
+
+def missing(text: str) -> list[str]:
+    """What a table says was not compiled."""
+    lines = text.partition(f"## {MISSING}\n")[2].splitlines()
+    return [line.removeprefix("- ") for line in lines if line.startswith("- ")]
 
 
 def read(text: str) -> list[Line]:
