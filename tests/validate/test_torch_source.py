@@ -53,3 +53,27 @@ def test_reading_memory_after_its_update_is_not_proved(emitted: Emitted) -> None
     text, plan = emitted("vae", "torch_cpu")
     made = text.replace("    return {", "    neg_elbo = torch.sum(encoder_mu_w.t())\n    return {")
     assert verdict(made, plan).status != PROVED
+
+
+CALLS = {
+    "steeper leaky relu": ("lsgan", r"leaky_relu\((\w+), 0\.2\)", r"leaky_relu(\1, 0.3)"),
+    "other side of 0": ("lsgan", r"leaky_slope_at_0\(", "leaky_slope("),
+    "cotangent for value": (
+        "lsgan",
+        r"sigmoid_slope_\((\w+), (.*)\)  #",
+        r"sigmoid_slope_(\2, \1)",
+    ),
+    "softmax of columns": ("mae", r"softmax_slope\((\w+), (\w+), 3\)", r"softmax_slope(\1, \2, 2)"),
+    "norm of the cotangent": ("mae", r"norm_slope\((\w+), (\w+),", r"norm_slope(\2, \1,"),
+    "rows of another order": ("mae", r"gather\((\w+), slice_1, 1\)", r"gather(\1, slice_1, 0)"),
+}
+
+
+@pytest.mark.parametrize("bug", CALLS)
+def test_bug_in_a_closed_form_is_caught(emitted: Emitted, bug: str) -> None:
+    program, pattern, replacement = CALLS[bug]
+    text, plan = emitted(program, "torch_cpu")
+    made, count = re.subn(pattern, replacement, text, count=1)
+    assert count == 1
+    assert verdict(text, plan).status == PROVED
+    assert verdict(made, plan).status != PROVED
