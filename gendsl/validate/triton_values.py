@@ -275,7 +275,7 @@ def where(c: Body, x: Body, y: Body) -> Body:
     if isinstance(x, Whole) and isinstance(y, Whole):
         if (x.constant, y.constant) in ((1, 0), (0, 1)):
             return condition if y is w.ZERO else v.negate(condition)
-        if condition.kind == "cmp":
+        if condition.kind == "cmp" and any(a.kind == "min" for a in condition.args[1:]):
             return Among(condition, x, y)
         return v.choice(condition, x, y)
     if isinstance(x, Value) and isinstance(y, Value) and is_truth(x) and is_truth(y):

@@ -178,7 +178,8 @@ def _chosen(x: Value, known: frozenset[Value], holds: bool) -> Value:
 
 
 def choice(condition: Value, yes: Whole, no: Whole) -> Whole:
-    """One of two indices. Its bound is that of `yes`, if `no` is below it too."""
+    """One of two indices. Its bound is that of `yes` if `no` is below it too, else just above `no`
+    if that is not below any `yes`."""
     if condition.kind == "truth":
         return yes if condition.args[0] else no
     if yes is no:
@@ -187,6 +188,8 @@ def choice(condition: Value, yes: Whole, no: Whole) -> Whole:
         return choice(negate(condition), no, yes)
     gets = [u for u in yes.atoms if u.kind in ("get", "var")]
     bound = gets[0].args[-1] if len(gets) == 1 and yes is w.of_unit(gets[0]) else None
+    if bound is not None and not w.less(no, bound) and w.nonnegative(no - bound):
+        bound = no + 1
     if bound is None or not (w.nonnegative(no) and w.less(no, bound)):
         raise w.Unmodelled(f"a choice between {yes} and {no}")
     return index_of(value("choice", condition, yes, no), bound)
