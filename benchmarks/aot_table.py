@@ -90,7 +90,8 @@ def write(found: Sequence[Line], compiler: str, missing: Sequence[str] = ()) -> 
 MISSING = "Not compiled"
 _SPILLS = (
     "Several products in one kernel, each with operands that are computed while they are read: "
-    "at these tiles their\naddresses and values are a few more than the registers of a thread (2 to 8 numbers are moved out).\n\n"
+    "at these tiles their\naddresses and values are a few more than the registers of a thread "
+    "(2 to 8 numbers are moved out).\n\n"
 )
 _NARROW = (
     "What one thread reads at once does not lie side by side, as far as the compiler sees: windows "
