@@ -39,7 +39,7 @@ from gendsl.ir.rewrite import substitute
 from gendsl.ops import arithmetic as ar
 from gendsl.ops import unary as un
 from gendsl.ops.broadcast import Sum
-from gendsl.prove import batch, flow, forms, laws, refute, sequent
+from gendsl.prove import batch, flow, forms, laws, refute, sequent, subgoal
 from gendsl.prove.case import Outcome
 from gendsl.prove.kernel.normal import KernelError, stop_at
 from gendsl.prove.props import IllPosed
@@ -250,7 +250,8 @@ def refuting() -> contextlib.AbstractContextManager[None]:
         (sequent, "prove", _nothing),
         (laws, "_compare", _stopped),
         (flow, "_show", _unknown),
-        (batch.Form, "linear", _stopped),
+        (batch, "subgoals", _stopped),
+        (subgoal.Scope, "show", _stopped),
         (batch.Form, "invariant", _stopped),
     )
 
