@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import io
+import tokenize
 from fractions import Fraction
 
 import pytest
@@ -216,6 +219,26 @@ def test_the_kernel_stays_small() -> None:
     assert f"{count['rules'] + count['normal']} lines" in page
     assert f"{count['rules']} are the rules and {count['normal']} the normal form" in page
     assert f"{count['term']} more for the term type" in page
+    code = sum(_lines_of_code(p.read_text()) for p in folder.glob("*.py"))
+    assert code < 600 and f"{code} lines of code" in page
+
+
+def _lines_of_code(text: str) -> int:
+    """Lines that hold a token of the program: no blank ones, comments or docstrings."""
+    layout = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    spans = [(t.start[0], t.end[0]) for t in tokens if t.type not in layout and t.string]
+    docstrings = [
+        (first.lineno, first.end_lineno or first.lineno)
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node)
+        for first in node.body[:1]
+    ]
+
+    def of(rows: list[tuple[int, int]]) -> set[int]:
+        return {n for first, last in rows for n in range(first, last + 1)}
+
+    return len(of(spans) - of(docstrings))
 
 
 def v_(name: str, *at: Atom) -> Poly:
