@@ -115,7 +115,7 @@ class Checker:
         chained = [t for t in launch.tasks if places[t.name] is not None]
         chained.sort(key=lambda t: (places[t.name] or (None, 0))[1])  # as the program does them
         for task in [*(t for t in launch.tasks if t not in chained), *chained]:
-            w.stop_at(time.monotonic() + self.limit)
+            w.stop_at(time.process_time() + self.limit)
             try:
                 machine, findings = self._ran(stage, task)
                 found.append(findings + list(self._findings(launch, task, machine)))

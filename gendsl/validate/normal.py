@@ -325,7 +325,7 @@ def equal(a: Value, b: Value, seconds: float = SECONDS) -> str | None:
     if a is b:
         return None
     forms = Forms()
-    n.stop_at(time.monotonic() + seconds)
+    n.stop_at(time.process_time() + seconds)
     try:
         a, b = simple(a), simple(b)
         if alike(a, b):
