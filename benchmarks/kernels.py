@@ -32,6 +32,8 @@ sample behind a barrier. The torch source of the CPU target is
 checked statement by statement, for the sizes that it fixes. Seconds are of one core, for both; what
 is not decided within 60 s of a kernel counts as not proved. Trusted: `README.md` says what.
 
+Of the sources at COMMIT.
+
 | program | Triton kernels | proved | seconds | torch statements | proved |
 |---|---|---|---|---|---|
 """
@@ -56,6 +58,18 @@ def sources(program: Path) -> str:
         for path in sorted(Path(folder).rglob("*.[pg][ym]*")):
             digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def commit() -> str:
+    """The commit that is checked out, and whether what emits and validates differs from it."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", *words], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    changed = git("status", "--porcelain", "--", "gendsl", "backends", "stdlib", "programs")
+    return f"commit {git('rev-parse', '--short', 'HEAD')}" + (", with changes" if changed else "")
 
 
 def measure(program: Path, limit: float) -> dict[str, Any] | str:
@@ -127,7 +141,7 @@ def text(done: Mapping[str, dict[str, Any] | str]) -> str:
     notes = [line for name in sorted(done) for line in unproved(name, done[name])]
     if notes:
         lines += ["", "## Not proved, with the first reason", "", *notes]
-    return HEAD + "\n".join(lines) + "\n"
+    return HEAD.replace("COMMIT", commit()) + "\n".join(lines) + "\n"
 
 
 def main() -> int:
