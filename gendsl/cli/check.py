@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from gendsl.core.claim import Claim
 from gendsl.diagnostics.model import Diagnostic, GendslError, Severity, Sink
 from gendsl.driver import Analysis, analyse
 from gendsl.options import FRONT_STAGES
+
+Say = Callable[[str], None]  # is told of progress in lines of text
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def check_all(
     reporter = Reporter(format, sys.stdout)
     done = []
     for path in paths:
-        checked = check_one(path, asked, certificates)
+        checked = check_one(path, asked, certificates, reporter.progress())
         reporter.file(checked)
         done.append(checked)
         sys.stdout.flush()
@@ -137,7 +139,12 @@ def check_all(
     return worst([checked.code for checked in done])
 
 
-def check_one(path: str, asked: tuple[str, ...] = (), certificates: Path | None = None) -> Checked:
+def check_one(
+    path: str,
+    asked: tuple[str, ...] = (),
+    certificates: Path | None = None,
+    say: Say | None = None,
+) -> Checked:
     started = time.perf_counter()
     sink = Sink()
     settled: list[tuple[Claim, Any]] = []
@@ -170,7 +177,7 @@ def check_one(path: str, asked: tuple[str, ...] = (), certificates: Path | None 
     if asked and analysis.graph is not None:
         from gendsl.cli.check_extras import extra_parts
 
-        extras += extra_parts(analysis, tuple(name for name in asked if name != "coq"))
+        extras += extra_parts(analysis, tuple(name for name in asked if name != "coq"), say)
     return Checked(analysis, sink.sorted(), time.perf_counter() - started, extras)
 
 

@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
-from gendsl.cli.check import Checked
+from gendsl.cli.check import Checked, Say
 from gendsl.cli.output import json_line, report, shown_path, source_at
 from gendsl.cli.program_report import program_lines
 from gendsl.diagnostics.render import summary, to_json
@@ -48,6 +48,12 @@ class Reporter:
                         self.stream.write(self._claim_line(claim, checked) + "\n")
             case _:
                 self._text(checked)
+
+    def progress(self) -> Say | None:
+        """What shows lines at once to a person at a terminal; None elsewhere."""
+        if self.format != "text" or not self.stream.isatty():
+            return None
+        return lambda text: print(text, file=self.stream, flush=True)
 
     def end(self, done: Sequence[Checked]) -> None:
         """After several files, a line about them all."""

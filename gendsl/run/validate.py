@@ -20,8 +20,8 @@ from gendsl.validate.verdict import Kernel, Validation
 def validations(
     program: str, report: Callable[[Kernel], None] = lambda _: None
 ) -> list[Validation]:
-    """The verdicts on the step, target by target; `report` is told of Triton kernels as they are
-    finished."""
+    """The verdicts on the step, target by target; `report` is told of kernels as they are
+    judged."""
     found = []
     for target in ("torch_cpu", "triton_cuda"):
         options = RunOptions(program=program, emit="torch", allow_refuted=True)
@@ -30,6 +30,7 @@ def validations(
         compiled: Any = job.target.compile_step(joint_graphs(job)[0], job.sizes)
         if target == "torch_cpu":
             found.append(torch_source(compiled.source, compiled.plan, carries=True))
+            report(found[-1].kernels[0])
         else:
             found.append(triton_source(compiled.source, compiled.plan, report))
     return found

@@ -51,7 +51,9 @@ def triton_source(
     sizes = Sizes(d for node in nodes for d in node.type.shape)
     w.assume(sizes.facts(nodes))
     checker = Checker(text, sizes, dict(plan.sizes), given(plan, nodes))
-    kernels = [*checker.run(launches(plan), report), memory(plan, checker)]
+    kernels = checker.run(launches(plan), report)
+    kernels.append(memory(plan, checker))
+    report(kernels[-1])
     scope = "for all sizes and blocks"
     if sizes.conditions:
         scope += f" with {', '.join(sizes.conditions)}"

@@ -38,6 +38,16 @@ class Kernel:
             return DIFFERS
         return UNKNOWN if UNKNOWN in found or not found else PROVED
 
+    def lines(self, width: int = 0) -> list[str]:
+        """The verdict, and the reasons where it is not proved; names take `width` columns."""
+        rows = [f"  {self.status:10} {self.name:{width}}  {len(self.findings)} checks"]
+        rows += [
+            f"           line {f.line}: {f.what}: {f.status}: {f.reason}"
+            for f in self.findings
+            if f.status != PROVED
+        ]
+        return rows
+
 
 @dataclass(frozen=True)
 class Validation:
@@ -72,17 +82,12 @@ class Validation:
             "notes": list(self.notes),
         }
 
-    def text(self) -> str:
-        """One line per kernel, and the reasons of those that are not proved."""
+    def text(self, *, kernels: bool = True) -> str:
+        """One line per kernel, and the reasons of those that are not proved; without `kernels` only
+        how many are."""
         rows = [f"{self.title}: {self.proved} of {len(self.kernels)} proved {self.scope}"]
         width = max((len(k.name) for k in self.kernels), default=0)
-        for k in self.kernels:
-            count = len(k.findings)
-            rows.append(f"  {k.status:10} {k.name:{width}}  {count} checks")
-            rows += [
-                f"           line {f.line}: {f.what}: {f.status}: {f.reason}"
-                for f in k.findings
-                if f.status != PROVED
-            ]
+        if kernels:
+            rows += [line for k in self.kernels for line in k.lines(width)]
         rows += [f"  note: {note}" for note in self.notes]
         return "\n".join(rows) + "\n"

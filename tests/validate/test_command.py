@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
+from typing import Any
 
 import pytest
 
 from gendsl.__main__ import main
+from gendsl.validate.verdict import Finding, Kernel, Validation
 
 PROGRAM = "programs/autoencoder.gml"
 
@@ -25,3 +29,36 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(text)
     assert '"kernels"' in text
     assert "triton source" in json.dumps(found)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_shows_kernels_as_they_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each one once, before the next is judged; what is no terminal gets them in the report."""
+    shown: list[str] = []
+    terminal: io.StringIO = Terminal()
+    kernels = tuple(Kernel(f"k{i}", (Finding("y", "proved", i),)) for i in range(3))
+
+    def validations(_: str, report: Any) -> list[Validation]:
+        for kernel in kernels:
+            report(kernel)
+            shown.append(terminal.getvalue())
+        return [Validation("triton source", "for all sizes", kernels, ("trusted",))]
+
+    monkeypatch.setattr("gendsl.run.validate.validations", validations)
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert main(["check", PROGRAM, "--kernels"]) == 0
+    for i, text in enumerate(shown):
+        assert f"proved     k{i} " in text and f"k{i + 1} " not in text
+    assert terminal.getvalue().count("proved     k1 ") == 1
+    assert "triton source: 3 of 3 proved" in terminal.getvalue()
+    for stream, format in ((io.StringIO(), "text"), (Terminal(), "json")):
+        terminal = stream
+        monkeypatch.setattr(sys, "stdout", stream)
+        shown.clear()
+        main(["check", PROGRAM, "--kernels", "--format", format])
+        assert shown and not any(shown)
+        assert stream.getvalue().count("k1") == 1
