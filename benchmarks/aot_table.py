@@ -77,9 +77,7 @@ def write(found: Sequence[Line], compiler: str, missing: Sequence[str] = ()) -> 
     text += "".join(_row(line.cells()) for line in found)
     narrow = [f"{x.program} {x.part}, {x.kernel}" for x in found if x.without_wide]
     loose = [f"{x.program} {x.part}, {x.kernel}" for x in found if x.without_tensor]
-    text += _section(
-        "Spills", _SPILLS if spilled else "", [f"{x.program} {x.part}, {x.kernel}" for x in spilled]
-    )
+    text += _section("Spills", "", [f"{x.program} {x.part}, {x.kernel}" for x in spilled])
     large = [f"{x.program} {x.part}, {x.kernel}" for x in found if x.too_large]
     text += _section(f"More than {SHARED:,} bytes of shared memory", "", large)
     text += _section("Products without tensor cores", "", loose)
@@ -88,11 +86,6 @@ def write(found: Sequence[Line], compiler: str, missing: Sequence[str] = ()) -> 
 
 
 MISSING = "Not compiled"
-_SPILLS = (
-    "Several products in one kernel, each with operands that are computed while they are read: "
-    "at these tiles their\naddresses and values are a few more than the registers of a thread "
-    "(2 to 8 numbers are moved out).\n\n"
-)
 _NARROW = (
     "What one thread reads at once does not lie side by side, as far as the compiler sees: windows "
     "of images, axes that\nare split or regrouped, entries chosen by an index.\n\n"

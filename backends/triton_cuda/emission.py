@@ -81,6 +81,7 @@ class Emission:
         self.sizes = sizes
         self.blocks = [Block()]
         self.constants: dict[str, int] = {}
+        self.gathered = 0  # entries of the tiles that loops load
         self.guards: tuple[Guard, ...] = ()
         self._taken = set(RESERVED) | set(taken)
 
@@ -254,6 +255,8 @@ class Emission:
         else:
             level = max(level, mask.level)
             text = f"tl.load({target}, mask={mask.text}, other={other})"
+        if level and self.find(("text", text)) is None:
+            self.gathered += self.extent(over, 0)[1] * self.extent(over, 1)[1]
         return self.let(text, over, level, wish, clean=guards == self.guards)
 
 

@@ -34,6 +34,9 @@ from gendsl.precision import FLOAT32
 
 _STAGES = 3
 _LARGE = 64 * 64  # entries of a product's tile that four warps cannot hold without spilling
+_WIDE = 32 * 4  # entries of which each thread of a warp reads 16 bytes
+_ADDRESSES = 255 // 2  # that fit into the registers of a thread: an address takes two
+_SHALLOW = 16  # the least that `tl.dot` sums up at once
 _CARRIED = ("param", "slot", "state", "ema")
 
 
@@ -181,7 +184,7 @@ class _Program:
             if any(size in needed(t) for t in stage.all)
         }
         for number, task in enumerate(stage.all):
-            for constant, value in task.constants.items():
+            for constant, value in blocks(task, stage).items():
                 constants[f"{constant}__{number}"] = value
         if any(t.precision for t in stage.all):
             constants["PRECISION"] = CONSTANT[self.precision]
@@ -284,11 +287,39 @@ class _Program:
 
 def warps(stage: Stage) -> int:
     """Of each program: eight where a product's tile is large, and where a program is alone with its
-    sample, so that there is something to do while others wait; else four."""
+    sample, so that there is something to do while others wait; else four, but no more than have 16
+    bytes a thread to read of the largest tile."""
     if stage.chain:
         return 8
     tiles = (t.constants.get("BLOCK_M", 1) * t.constants.get("BLOCK_N", 1) for t in stage.all)
-    return 8 if max(tiles, default=1) >= _LARGE else 4
+    if max(tiles, default=1) >= _LARGE:
+        return 8
+    return max(1, min(4, max(map(_entries, stage.all), default=1) // _WIDE))
+
+
+def _entries(task: TaskText) -> int:
+    """Of the largest tile of a task."""
+    heights = [n for name, n in task.constants.items() if name in ("BLOCK", "BLOCK_M")]
+    widths = [n for name, n in task.constants.items() if name not in ("BLOCK", "BLOCK_M")]
+    return max(heights, default=1) * max(widths, default=1)
+
+
+def blocks(task: TaskText, stage: Stage) -> dict[str, int]:
+    """The task's constants there: what it multiplies at once is cut where its chain is crowded."""
+    if not any(task in group for group in stage.chain) or not _crowded(stage):
+        return dict(task.constants)
+    return {
+        name: min(value, _SHALLOW) if name.startswith("BLOCK_K") else value
+        for name, value in task.constants.items()
+    }
+
+
+def _crowded(stage: Stage) -> bool:
+    """Whether the products of a chain load more at once than a thread has registers to address. The
+    compiler computes addresses ahead of the loops, as they differ between samples by a constant,
+    and keeps those of several products at a time."""
+    loaded = sum(task.gathered for group in stage.chain for task in group if task.precision)
+    return loaded > _ADDRESSES * 32 * warps(stage)
 
 
 def _heading(plan: KernelPlan) -> list[str]:

@@ -48,7 +48,8 @@ class Split:
 @dataclass(frozen=True)
 class TaskText:
     """A task, written. `parameters`: its memories in order, then sizes, then constants. `programs`
-    it takes: for each sample, where it is done sample by sample (`sample`)."""
+    it takes: for each sample, where it is done sample by sample (`sample`). `gathered`: how many
+    entries the tiles have that its loops load."""
 
     name: str
     roots: tuple[Node, ...]
@@ -66,6 +67,7 @@ class TaskText:
     folds: bool
     at: At = field(default=(), repr=False)
     sample: Var | None = None
+    gathered: int = 0
 
     @property
     def extra(self) -> tuple[str, ...]:
@@ -194,6 +196,7 @@ class Tile:
             constants=dict(self.emit.constants),
             programs=" * ".join(self.programs),
             count=self.count,
+            gathered=self.emit.gathered,
             precision="PRECISION" in words,
             reads=self.values.reads,
             writes=writes,

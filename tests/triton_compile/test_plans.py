@@ -22,7 +22,6 @@ CHOSEN = (
     *(("autoencoder", "step"), ("lsgan", "step"), ("vq_vae_ema", "step")),
     *(("gan", "evaluation"), ("vae", "sampler digits")),
 )
-SPILLING = 3  # kernels that may spill, which the report lists with the reason
 NEW, AGAIN = 3, 2  # kernels of a part that are compiled: not in the report, and in it
 
 
@@ -40,11 +39,8 @@ def test_every_program_is_in_the_report() -> None:
 
 
 def test_no_kernel_spills_and_products_use_tensor_cores() -> None:
-    spilling = [row for row in ROWS if row.spills]
-    assert len(spilling) <= SPILLING
     for row in ROWS:
-        if row not in spilling:
-            passes(row)
+        passes(row)
     wide = [row for row in ROWS if row.rows]
     assert sum(not row.without_wide for row in wide) >= 0.85 * len(wide)
 
