@@ -315,9 +315,8 @@ def blocks(task: TaskText, stage: Stage) -> dict[str, int]:
 
 
 def _crowded(stage: Stage) -> bool:
-    """Whether the products of a chain load more at once than a thread has registers to address. The
-    compiler computes addresses ahead of the loops, as they differ between samples by a constant,
-    and keeps those of several products at a time."""
+    """Whether the products of a chain load more at once than a thread has registers to address. An
+    estimate, as if the compiler kept the addresses of all of them: what spilled was beyond it."""
     loaded = sum(task.gathered for group in stage.chain for task in group if task.precision)
     return loaded > _ADDRESSES * 32 * warps(stage)
 
