@@ -23,6 +23,9 @@ CHOSEN = (
     *(("gan", "evaluation"), ("vae", "sampler digits")),
 )
 NEW, AGAIN = 3, 2  # kernels of a part that are compiled: not in the report, and in it
+SAME = version("triton") == table.compiler(TEXT)
+# Another Triton allocates registers in another way: 3.6 puts 8 bytes of one kernel on the stack.
+ALLOWED = 0 if SAME else 16
 
 
 def test_reading_gives_what_was_written() -> None:
@@ -40,6 +43,7 @@ def test_every_program_is_in_the_report() -> None:
 
 def test_no_kernel_spills_and_products_use_tensor_cores() -> None:
     for row in ROWS:
+        assert not row.spills, (row.program, row.part, row.kernel)
         passes(row)
     wide = [row for row in ROWS if row.rows]
     assert sum(not row.without_wide for row in wide) >= 0.85 * len(wide)
@@ -48,7 +52,7 @@ def test_no_kernel_spills_and_products_use_tensor_cores() -> None:
 def passes(row: table.Line) -> None:
     """What holds for each kernel, but for the exceptions that the report gives reasons for."""
     where = (row.program, row.part, row.kernel)
-    assert not row.spills, where
+    assert row.facts.stack <= ALLOWED and row.facts.local <= ALLOWED, where
     assert row.facts.registers <= 255, where
     assert not row.too_large, where
     assert not row.without_tensor, where
