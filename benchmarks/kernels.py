@@ -120,6 +120,7 @@ def write(
     done: dict[str, dict[str, Any] | str] = {
         name: found for name, (digest, found) in kept.items() if digests.get(name) == digest
     }
+    out.write_text(text(done), encoding="utf-8")
     with ThreadPoolExecutor(jobs) as pool:
         left = [program for program in programs if program.stem not in done]
         futures = {pool.submit(measure, program, limit): program.stem for program in left}
@@ -138,6 +139,10 @@ def text(done: Mapping[str, dict[str, Any] | str]) -> str:
     total, proved = sum(r[1] for r in rows), sum(r[2] for r in rows)
     share = f"{100 * proved / total:.1f} %" if total else "none"
     lines = [*(r[0] for r in rows), "", f"{proved} of {total} kernels proved: {share}."]
+    measured = [found for found in done.values() if not isinstance(found, str)]
+    checks = [f for x in measured for k in x["torch"]["kernels"] for f in k["findings"]]
+    good = sum(f["status"] == "proved" for f in checks)
+    lines.append(f"{good} of {len(checks)} torch statements proved.")
     notes = [line for name in sorted(done) for line in unproved(name, done[name])]
     if notes:
         lines += ["", "## Not proved, with the first reason", "", *notes]
