@@ -9,9 +9,11 @@ compiled code of one cannot help or disturb another. All have the same number of
 same processors. Before anything is timed, the losses of ten steps from the same initial weights,
 batches and noise are compared; a contender that parts from ours is an error, and nothing is
 printed. Then they take turns: in each round every contender runs for about a tenth of a second
-while the others wait, in an order that rotates. A step includes its noise, drawn by each
-contender's own generator, and the optimizer; batches are ready. Kept are the mean time per step of
-each turn; ratios are of minima over rounds ("ratio", a peer's time over ours) and of medians.
+while the others wait, in an order that rotates and turns round. After a turn all rest: threads of a
+contender's pool spin for some milliseconds after its last step (OpenBLAS for about 20), and would
+hold processors that the next one needs. A step includes its noise, drawn by each contender's own
+generator, and the optimizer; batches are ready. Kept are the mean time per step of each turn;
+ratios are of minima over rounds ("ratio", a peer's time over ours) and of medians.
 
 `--startup` (part of the whole run) prints the time from the start of a process to the end of its
 first step, with torch.compile's caches empty and filled, and of `gendsl check` and `gendsl run`.
@@ -23,6 +25,7 @@ import argparse
 import json
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +38,7 @@ from benchmarks.speed.worker import OURS, PEERS, Broken, Worker, keep_to
 from benchmarks.speed.workloads import WORKLOADS, write_material
 
 TURN = 0.1  # seconds that a contender runs before the next has its turn
+REST = 0.15  # seconds after a turn in which nobody runs
 
 
 @dataclass(frozen=True)
@@ -94,12 +98,19 @@ def contest(name: str, contenders: Sequence[str], rounds: int, place: Place) -> 
         present = [w for w in workers if not w.absent]
         worst = compare(name, present)
         for round_number in range(rounds):
-            shift = round_number % len(present)
-            for worker in (*present[shift:], *present[:shift]):
+            for worker in turns(present, round_number):
                 worker.turn(TURN)
+                time.sleep(REST)
         times = {w.contender: tuple(w.times) for w in present}
         absent = {w.contender: w.absent for w in workers if w.absent}
     return Result(name, times, absent, worst, cold)
+
+
+def turns(workers: Sequence[Worker], round_number: int) -> Sequence[Worker]:
+    """The order of a round: nobody always follows the same one."""
+    shift = round_number % len(workers)
+    rotated = [*workers[shift:], *workers[:shift]]
+    return rotated[::-1] if round_number % 2 else rotated
 
 
 def filled(name: str, contenders: Sequence[str], place: Place) -> dict[str, float]:
