@@ -55,11 +55,11 @@ class Rates:
 
 _MANY = 400
 # By measurement (AMD Zen 5, torch 2.13, float32, 75 shapes in 4 layouts; the fits are off by 6% on
-# one thread and 15% on several, 2). BLAS (MKL) runs at half of oneDNN's rate, but starts at once;
-# what is chosen takes 0.1% and 1.3% longer than the better of the two.
+# one thread and 15% on several, 2). BLAS (MKL) runs at half of oneDNN's rate, but starts at once.
+# A left operand that is stored by columns costs no copy; see `onednn.py` for where it would.
 _DENSE = {
-    False: Rates(12.2, 3.67, 0.057, 0.057, 0.034, turned_left=0.50, turned_right=0.03),
-    True: Rates(17.9, 1.94, 0.014, 0.062, 0.054, turned_left=0.89, turned_right=0.07),
+    False: Rates(12.2, 3.67, 0.057, 0.057, 0.034, turned_left=0.03, turned_right=0.03),
+    True: Rates(17.9, 1.94, 0.014, 0.062, 0.054, turned_left=0.07, turned_right=0.07),
 }
 _BLAS = {
     False: Rates(1.0, 8.71, 0.161, 0.077, 0.033),
@@ -68,7 +68,8 @@ _BLAS = {
 # A relu apart, which only BLAS needs: a call, and a thousand entries.
 _RELU_CALL, _RELU = 0.7, 0.06
 _SHORT = 8
-# With this many terms in each sum, oneDNN's product is 1.3 times faster with the short side first.
+# With this many terms in each sum, oneDNN's product is 1.5 times faster with a much longer side
+# first (512 x 4096 x 64 against 64 x 4096 x 512, 2 threads); at 3 to 1 it is the same.
 _TALL = 1024
 
 
@@ -121,7 +122,7 @@ def contraction(
     made = (*batch, *a_free, *b_free)
     groups = [g for g in (batch, a_free, b_free) if g]
     if large and not batch:
-        if bias is None and terms >= _TALL and 2 * rows >= 3 * columns:
+        if bias is None and terms >= _TALL and columns >= 6 * rows:
             text = f"{_dense(_turned(second), _turned(first), None, 'none')}.t()"
         else:
             text = _dense(first, second, bias, then)

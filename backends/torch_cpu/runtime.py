@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from backends.torch_cpu.emit import SEVERAL_THREADS
+from backends.torch_cpu.onednn import dense, find
 from backends.torch_cpu.updates import adam_, adamw_, channels_last, in_order, sgd_
 from gendsl.ir.op import REGISTRY
 from gendsl.ops.arithmetic import Power
@@ -155,24 +156,7 @@ def conv2d_weight_grad(
     return _backward(g, padded, weight, stride, (False, True, False))[1]
 
 
-def _find(space: str, name: str) -> Callable[..., Tensor] | None:
-    """An operator that only some builds of torch have."""
-    packet = getattr(getattr(torch.ops, space), name, None)
-    return None if packet is None else packet.default
-
-
-_FUSED_LINEAR = _find("mkldnn", "_linear_pointwise")
-
-
-def dense(x: Tensor, w: Tensor, bias: Tensor | None = None, then: str = "none") -> Tensor:
-    """`x @ w + bias` and then "relu" or "none", for large operands: oneDNN where torch has it."""
-    if _FUSED_LINEAR is not None and x.dtype is torch.float32:
-        return _FUSED_LINEAR(x, w.t(), bias, then, [], "")
-    y = torch.mm(x, w) if bias is None else torch.addmm(bias, x, w)
-    return torch.relu(y) if then == "relu" else y
-
-
-_FUSED_CONV = _find("mkldnn", "_convolution_pointwise")
+_FUSED_CONV = find("mkldnn", "_convolution_pointwise")
 
 
 def conv2d_relu(

@@ -102,6 +102,7 @@ def test_products_by_size_and_threads() -> None:
         assert not dense_pays((4, 4096, 4096), plain, several=several)
     assert not dense_pays((64, 64, 128), plain, several=False)
     assert dense_pays((400, 128, 40), plain, several=True)
-    assert not dense_pays((400, 128, 40), (True, False), several=True)
+    assert dense_pays((784, 128, 40), (True, False), several=True)
+    assert not dense_pays((128, 64, 64), (True, False), several=True)
     rows = next(n for n in range(8, 999) if dense_pays((n, 20, 64), plain, several=False))
     assert dense_pays((rows - 1, 20, 64), plain, several=False, relu=True)
