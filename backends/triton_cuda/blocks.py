@@ -3,8 +3,9 @@
 In: a plan and a machine. Out: `Blocks`. The blocks, by the roles of what lies in them: *carried*
 (parameters, optimizer slots, states, averages), *inbox* (what the host writes before each run:
 batch, arguments, hyperparameters, numbers, draw keys, step), *outbox* (what it reads afterwards)
-and the *arena* of temporaries, where the plan says what lies where. Always: every memory starts at
-a multiple of 64 bytes, so that loads can be 16 bytes wide; one copy moves a whole block.
+and the *arena* of temporaries, where the plan says what lies where. Of inboxes there is one for
+each of the plan's turns. Always: every memory starts at a multiple of 64 bytes, so that loads can
+be 16 bytes wide; one copy moves a whole block.
 """
 
 from __future__ import annotations
@@ -57,8 +58,9 @@ def group(plan: KernelPlan, roles: tuple[str, ...]) -> list[Memory]:
 
 def bytes_of(plan: KernelPlan) -> int:
     """What a plan takes on the device."""
-    kept = (places(group(plan, roles))[1] for roles in OWNED)
-    return sum(kept) + plan.arena_bytes
+    kept = sum(places(group(plan, roles))[1] for roles in OWNED)
+    more = (plan.turns - 1) * places(group(plan, INBOX))[1]
+    return kept + more + plan.arena_bytes
 
 
 class Part:
@@ -84,12 +86,14 @@ class Part:
 
 
 class Blocks:
-    """All memory of a plan on a machine. Raises `OutOfMemory`."""
+    """All memory of a plan on a machine; `views` are the memories by name, for each turn. Raises
+    `OutOfMemory`."""
 
     def __init__(self, machine: Machine, plan: KernelPlan) -> None:
         temporary = group(plan, ("temporary",))
+        owned = (CARRIED, OUTBOX, *[INBOX] * plan.turns)
         layouts = [
-            *((members, *places(members)) for members in map(partial(group, plan), OWNED)),
+            *((members, *places(members)) for members in map(partial(group, plan), owned)),
             (temporary, {memory.name: memory.offset for memory in temporary}, plan.arena_bytes),
         ]
         parts: list[Part] = []
@@ -99,5 +103,10 @@ class Blocks:
             except OutOfMemory as problem:
                 free = problem.free + sum(part.size for part in parts)
                 raise OutOfMemory(bytes_of(plan), free) from problem
-        self.carried, self.inbox, self.outbox, self.arena = parts
-        self.views = {name: part.view(name) for part in parts for name in part.memories}
+        self.carried, self.outbox, *inboxes, self.arena = parts
+        self.inboxes = tuple(inboxes)
+        shared = (self.carried, self.outbox, self.arena)
+        views = {name: part.view(name) for part in shared for name in part.memories}
+        self.views = tuple(
+            {**views, **{name: inbox.view(name) for name in inbox.memories}} for inbox in inboxes
+        )

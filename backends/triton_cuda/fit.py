@@ -60,7 +60,7 @@ def does_not_fit(plan: KernelPlan, plan_at: PlanAt, name: str | None, free: int)
     """E0903 with the plan's estimate, and what to do."""
     parts = {
         "parameters and optimizer state": places(group(plan, CARRIED))[1],
-        "the batch": places(group(plan, INBOX))[1] + places(group(plan, OUTBOX))[1],
+        "batches": plan.turns * places(group(plan, INBOX))[1] + places(group(plan, OUTBOX))[1],
         "temporaries": plan.arena_bytes,
     }
     listed = ", ".join(f"{what} {readable(size)}" for what, size in parts.items())

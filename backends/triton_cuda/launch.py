@@ -137,6 +137,12 @@ class KernelPlan:
     precision: str = FLOAT32
 
     @property
+    def turns(self) -> int:
+        """How many inboxes are written in turn: a training step's batch comes while the step
+        before it is under way; who calls a function waits for it anyway."""
+        return 2 if self.name == "step" else 1
+
+    @property
     def kernels(self) -> tuple[Launch, ...]:
         """Every distinct launch, those of setup and of loops included."""
         return (*self.setup, *_flat(self.launches))

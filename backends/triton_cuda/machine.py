@@ -2,8 +2,9 @@
 
 A machine gives blocks of bytes, mirrors of blocks in host memory, copies between them that return
 a ticket to wait for, and a way to make a function that enqueues kernels into one that replays them.
-Always: everything happens in the order in which it was asked for (one stream). The rest of the
-runtime does not know on which machine it runs.
+Always: everything happens in the order in which it was asked for (one stream), but for what `send`
+copies: that may come before things asked for earlier, after a mark, and is there for all that is
+asked for later. The rest of the runtime does not know on which machine it runs.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from gendsl.diagnostics.model import fail
 Ticket = Callable[[], None]
 Replay = Callable[[], None]
 Constants = Mapping[str, int | str]
+Mark = Any  # a place in the order of what is asked for, which only the machine reads
 
 
 class OutOfMemory(Exception):
@@ -47,6 +49,12 @@ class Machine(Protocol):
 
     def copy(self, target: Tensor, source: Tensor) -> Ticket:
         """Copy bytes; the ticket returns once they are there."""
+
+    def mark(self) -> Mark:
+        """This place: after all that was asked for up to now."""
+
+    def send(self, target: Tensor, source: Tensor, after: Mark) -> Ticket:
+        """Copy bytes from a mirror, not before `after`, and before all that is asked for next."""
 
     def once(self, enqueue: Callable[[], None]) -> None:
         """Do what `enqueue` does, in its turn."""
@@ -73,6 +81,12 @@ class Interpreted:
         target.copy_(source)
         return _done
 
+    def mark(self) -> Mark:
+        return None
+
+    def send(self, target: Tensor, source: Tensor, after: Mark) -> Ticket:
+        return self.copy(target, source)
+
     def once(self, enqueue: Callable[[], None]) -> None:
         enqueue()
 
@@ -87,7 +101,8 @@ class Interpreted:
 
 
 class Cuda:
-    """The current CUDA device, on a stream of our own; `cuda` is the module `torch.cuda`."""
+    """The current CUDA device, on a stream of our own, and one for what is sent; `cuda` is the
+    module `torch.cuda`."""
 
     name = "cuda"
 
@@ -95,6 +110,7 @@ class Cuda:
         self._cuda = cuda
         self._device = device
         self._stream = cuda.Stream()
+        self._sending = cuda.Stream()
 
     def block(self, size: int) -> Tensor:
         # The allocator's own block counts are left alone: what it caches is free for us as well.
@@ -113,6 +129,21 @@ class Cuda:
             self._transfer(target, source)
             event = self._cuda.Event()
             event.record(self._stream)
+        wait: Ticket = event.synchronize
+        return wait
+
+    def mark(self) -> Mark:
+        event = self._cuda.Event()
+        event.record(self._stream)
+        return event
+
+    def send(self, target: Tensor, source: Tensor, after: Mark) -> Ticket:
+        with self._cuda.stream(self._sending):
+            self._sending.wait_event(after)
+            self._transfer(target, source)
+            event = self._cuda.Event()
+            event.record(self._sending)
+        self._stream.wait_event(event)
         wait: Ticket = event.synchronize
         return wait
 
@@ -136,6 +167,7 @@ class Cuda:
             # calls of other threads (a loader that pins memory) do not end the capture
             mode = "thread_local"
             with (
+                self._cuda.stream(self._stream),  # left in order even if the capture cannot end
                 _no_collection(),
                 self._cuda.graph(graph, stream=self._stream, capture_error_mode=mode),
             ):

@@ -28,11 +28,36 @@ def _minimum(x, y):
     return tl.minimum(x, y, propagate_nan=tl.PropagateNan.ALL)
 '''
 
-_NAN_FIRST = '''
+_TURNED = '''
 @triton.jit
-def _nan_first(x):
-    """Numbers in their order, after nan, as argmin has it; -inf ties with the least finite one."""
-    return tl.where(x == x, tl.maximum(x, -3.4028234663852886e38), -float("inf"))
+def _turned(bits):
+    """The bits of numbers as integers in the same order, and back again."""
+    return bits ^ ((bits >> 31) & 0x7FFFFFFF)
+'''
+
+_GREATEST = '''
+@triton.jit
+def _greatest(x, axis: tl.constexpr):
+    """The largest along an axis; nan if one is nan, which `tl.max` of reals leaves out."""
+    key = tl.where(x == x, _turned(x.to(tl.int32, bitcast=True)), 0x7FFFFFFF)
+    return _turned(tl.max(key, axis=axis)).to(tl.float32, bitcast=True)
+'''
+
+_LEAST = '''
+@triton.jit
+def _least(x, axis: tl.constexpr):
+    """The smallest along an axis; nan if one is nan."""
+    key = tl.where(x == x, _turned(x.to(tl.int32, bitcast=True)), -0x80000000)
+    return _turned(tl.min(key, axis=axis)).to(tl.float32, bitcast=True)
+'''
+
+_RANK = '''
+@triton.jit
+def _rank(x):
+    """Integers in the order of argmin: nan, then numbers; -0 is 0."""
+    bits = x.to(tl.int32, bitcast=True)
+    key = tl.where(bits < 0, -(bits & 0x7FFFFFFF), bits)
+    return tl.where(x == x, key, -0x80000000)
 '''
 
 _EXP = '''
@@ -236,7 +261,10 @@ def _power(x, exponent):
 FUNCTIONS: dict[str, str] = {
     "_maximum": _MAXIMUM,
     "_minimum": _MINIMUM,
-    "_nan_first": _NAN_FIRST,
+    "_turned": _TURNED,
+    "_greatest": _GREATEST,
+    "_least": _LEAST,
+    "_rank": _RANK,
     "_exp": _EXP,
     "_expm1": _EXPM1,
     "_log": _LOG,

@@ -37,8 +37,8 @@ class Kind:
 
 _KINDS: dict[type, Kind] = {
     Sum: Kind("0.0", "tl.sum({0}, axis={1})", "{0} + {1}"),
-    Max: Kind('-float("inf")', "tl.max({0}, axis={1})", "_maximum({0}, {1})"),
-    Min: Kind('float("inf")', "tl.min({0}, axis={1})", "_minimum({0}, {1})"),
+    Max: Kind('-float("inf")', "_greatest({0}, {1})", "_maximum({0}, {1})"),
+    Min: Kind('float("inf")', "_least({0}, {1})", "_minimum({0}, {1})"),
     Any: Kind(
         *("0", "tl.max({0}, axis={1})", "tl.maximum({0}, {1})", "{0} != 0"),
         *("tl.where({0}, 1, 0)", "tl.int32"),
@@ -136,16 +136,17 @@ def _choice(values: Values, node: Node, at: At, size: Dim, operand: Callable[[In
     name = values.storage.name(node)
     best, place = emit.fresh("best"), emit.fresh(name)
     shape = emit.shape(over)
-    emit.line(f'{best} = tl.full({shape}, float("inf"), tl.float32)', level)
+    emit.line(f'{best} = _rank(tl.full({shape}, float("inf"), tl.float32))', level)
     emit.line(f"{place} = tl.full({shape}, 0, tl.int32)", level)
-    ranked = "_nan_first(-{0})" if isinstance(node.op, ArgMax) else "_nan_first({0})"
+    signed = "-{0}" if isinstance(node.op, ArgMax) else "{0}"
     assert isinstance(node.op, (ArgMin, ArgMax))
     deep = level + 1
     if axes_of(over) == {0, 1}:
         saved, counter = emit.open(level), emit.fresh("r")
         with values.one_by_one(node, True):
             entry = operand(Var(counter, size, None, deep))
-        low = emit.let(ranked.format(entry.text), entry.over, deep, "low").text
+        ranked = f"_rank({signed.format(entry.text)})"
+        low = emit.let(ranked, entry.over, deep, "low").text
         first = counter
         heading = f"for {counter} in range(0, {size_text(size)}):"
     else:
@@ -154,13 +155,14 @@ def _choice(values: Values, node: Node, at: At, size: Dim, operand: Callable[[In
         block, counter = emit.block_for(size, beside), emit.fresh("r_step")
         saved = emit.open(level)
         r = emit.ranged(emit.fresh("r"), size, axis, deep, counter, block)
-        kind = Kind('float("inf")', "", "", enter=ranked)
+        kind = Kind('float("inf")', "", "", enter=signed)
         tile = whole(values, operand(r), over | {r}, kind)
+        rank = emit.let(f"_rank({tile.text})", tile.over, tile.level, "rank")
         side = "[:, None]" if axis == 1 else "[None, :]"
-        low = emit.let(f"tl.min({tile.text}, axis={axis}){side}", over, deep, "low").text
+        low = emit.let(f"tl.min({rank.text}, axis={axis}){side}", over, deep, "low").text
         bound = size_text(size, True)
         among = emit.let(
-            f"tl.where({tile.text} == {low}, {r.name}, {bound})", tile.over, deep, "among"
+            f"tl.where({rank.text} == {low}, {r.name}, {bound})", rank.over, deep, "among"
         )
         text = f"tl.min({among.text}, axis={axis}){side}"
         first = emit.let(text, over, deep, "first").text

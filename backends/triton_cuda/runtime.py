@@ -2,7 +2,8 @@
 
 In: a `KernelPlan`, its source text, and the machine. Out: `Running`, which takes the values of
 input memories and runs all launches in order. Always: on CUDA a run is two copies and one replay of
-a captured graph; the host never waits except for a mirror that a copy from two runs ago still
+a captured graph; the batch of a step is copied beside the kernels of the step before, into an inbox
+that these do not read; the host never waits except for a mirror that a copy from two runs ago still
 reads, and for results that somebody asks for.
 """
 
@@ -17,14 +18,14 @@ from torch import Tensor
 
 from backends.triton_cuda.blocks import Blocks
 from backends.triton_cuda.launch import KernelPlan, Launch, Repeat, Step
-from backends.triton_cuda.machine import Machine, Replay, Ticket
+from backends.triton_cuda.machine import Machine, Mark, Replay, Ticket
 from gendsl.diagnostics.model import GendslError, fail
 
 Array = np.ndarray[Any, Any]
 Fill = Callable[[Mapping[str, Array]], None]
 Mirror = tuple[Tensor, Mapping[str, Array]]
 
-_INBOXES = 2  # one is written by the host while the other may still be read by a copy
+_MIRRORS = 2  # one is written by the host while the other may still be read by a copy
 _OUTBOXES = 8  # so many runs may be under way
 # Launches of a loop that become part of one graph; the body of a longer loop is a graph of its own,
 # replayed so many times: a sampler of a thousand steps is captured as quickly as one step.
@@ -32,25 +33,38 @@ _UNROLLED = 256
 
 
 class Inbox:
-    """Mirrors of the inbox block, written in turn."""
+    """The inboxes and mirrors of one, each written in turn."""
 
     def __init__(self, machine: Machine, blocks: Blocks) -> None:
         self._machine = machine
-        self._block = blocks.inbox.block
-        mirrors = [machine.mirror(self._block.numel()) for _ in range(_INBOXES)]
-        self._slots = [(mirror, blocks.inbox.arrays(mirror)) for mirror in mirrors]
-        self._read: list[Ticket | None] = [None] * _INBOXES
-        self._turn = 0
+        self._blocks = [inbox.block for inbox in blocks.inboxes]
+        self._free: list[Mark] = [machine.mark() for _ in self._blocks]  # zeroed, or read
+        mirrors = [machine.mirror(self._blocks[0].numel()) for _ in range(_MIRRORS)]
+        self._mirrors = [(mirror, blocks.inboxes[0].arrays(mirror)) for mirror in mirrors]
+        self._copied: list[Ticket | None] = [None] * _MIRRORS
+        self._number = -1
+
+    @property
+    def turn(self) -> int:
+        """The inbox that was written last."""
+        return max(self._number, 0) % len(self._blocks)
 
     def send(self, fill: Fill) -> None:
-        """Let `fill` write every memory of the inbox, and copy it to the machine."""
-        mirror, arrays = self._slots[self._turn]
-        wait = self._read[self._turn]
+        """Let `fill` write every memory of the inbox, and copy it to the machine, once nobody
+        reads there what was sent before."""
+        place = (self._number + 1) % _MIRRORS
+        mirror, arrays = self._mirrors[place]
+        wait = self._copied[place]
         if wait is not None:
             wait()
         fill(arrays)
-        self._read[self._turn] = self._machine.copy(self._block, mirror)
-        self._turn = (self._turn + 1) % _INBOXES
+        self._number += 1
+        turn = self.turn
+        self._copied[place] = self._machine.send(self._blocks[turn], mirror, self._free[turn])
+
+    def read(self) -> None:
+        """All that reads what was sent last has been asked for."""
+        self._free[self.turn] = self._machine.mark()
 
 
 class Outbox:
@@ -96,7 +110,7 @@ class Running:
         self._inbox = Inbox(machine, self.blocks)
         self.outbox = Outbox(machine, self.blocks)
         self._kept = machine.mirror(self.blocks.carried.block.numel())
-        self._replay: Replay | None = None
+        self._replays: dict[int, Replay] = {}  # by turn
 
     def load(self, values: Mapping[str, Array]) -> None:
         """Set carried memories by name; those that are not named become zero."""
@@ -115,7 +129,7 @@ class Running:
         """A copy of a memory after the last run; `outbox` are the results that have arrived."""
         if name in outbox:
             return outbox[name].copy()
-        view = self.blocks.views[name]
+        view = self.blocks.views[self._inbox.turn][name]
         mirror = self._machine.mirror(view.numel() * view.element_size()).view(view.dtype)
         self._machine.copy(mirror, view.reshape(-1))()
         array: Array = mirror.numpy().reshape(view.shape)
@@ -125,19 +139,22 @@ class Running:
         """Once through all launches, with inputs that `fill` writes; results come to the outbox,
         which must not be full."""
         self._inbox.send(fill)
-        if self._replay is None:
-            self._replay = self._recorded()
-        self._replay()
+        turn = self._inbox.turn
+        if turn not in self._replays:
+            self._replays[turn] = self._recorded(turn)
+        self._replays[turn]()
+        self._inbox.read()
         self.outbox.fetch(number)
 
-    def _recorded(self) -> Replay:
+    def _recorded(self, turn: int) -> Replay:
         """The launches as a replay. Recording may run them, so what they update is put back: from
         the mirror, which takes no memory of the device that the plan has not said."""
         carried = self.blocks.carried.block
         self._machine.copy(self._kept, carried)()
         try:
-            self._machine.once(lambda: self.enqueue(self.plan.setup))
-            replay = self._program(self.plan.launches)
+            if not self._replays:
+                self._machine.once(lambda: self.enqueue(self.plan.setup))
+            replay = self._program(self.plan.launches, turn)
         except Exception as problem:
             said = _said(problem)
             if said is None:
@@ -146,7 +163,7 @@ class Running:
         self._machine.copy(carried, self._kept)()
         return replay
 
-    def _program(self, steps: Sequence[Step]) -> Replay:
+    def _program(self, steps: Sequence[Step], turn: int) -> Replay:
         """These steps as replays in order. Each piece is recorded, and may run, after those before
         it: it finds the indices that it reads."""
         pieces: list[Replay] = []
@@ -155,13 +172,13 @@ class Running:
         def flush() -> None:
             if pending:
                 chosen = tuple(pending)
-                pieces.append(self._machine.record(lambda: self.enqueue(chosen)))
+                pieces.append(self._machine.record(lambda: self.enqueue(chosen, turn)))
                 pending.clear()
 
         for step in steps:
             if isinstance(step, Repeat) and launches_of(step) > _UNROLLED:
                 flush()
-                pieces.append(self._loop(step))
+                pieces.append(self._loop(step, turn))
             else:
                 pending.append(step)
         flush()
@@ -174,9 +191,9 @@ class Running:
 
         return replay
 
-    def _loop(self, loop: Repeat) -> Replay:
+    def _loop(self, loop: Repeat, turn: int) -> Replay:
         """A loop over a recorded body, which counts up the index itself."""
-        index = self.blocks.views[loop.index]
+        index = self.blocks.views[turn][loop.index]
 
         def zero() -> None:
             index.zero_()
@@ -185,7 +202,7 @@ class Running:
             self._machine.once(zero)
 
         start()
-        body = self._program(loop.body)
+        body = self._program(loop.body, turn)
 
         def replay() -> None:
             start()
@@ -194,17 +211,18 @@ class Running:
 
         return replay
 
-    def enqueue(self, steps: Iterable[Step]) -> None:
-        """Launch the kernels of these steps, in order."""
+    def enqueue(self, steps: Iterable[Step], turn: int = 0) -> None:
+        """Launch the kernels of these steps, in order, over the inbox of a turn."""
+        views = self.blocks.views[turn]
         for step in steps:
             match step:
                 case Repeat(count=count, index=index, body=body):
-                    self.blocks.views[index].zero_()
+                    views[index].zero_()
                     for _ in range(count):
-                        self.enqueue(body)
+                        self.enqueue(body, turn)
                 case Launch():
                     self.kernels[step.kernel][(step.grid,)](
-                        *(self.blocks.views[name] for name in step.arguments),
+                        *(views[name] for name in step.arguments),
                         **self._machine.constants(step.constants),
                         num_warps=step.warps,
                         num_stages=step.stages,

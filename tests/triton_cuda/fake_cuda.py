@@ -1,14 +1,17 @@
 """The few calls of `torch.cuda` that the target makes, on the processor.
 
-What it models: work is enqueued on streams and done when somebody waits; under capture nothing is
-done and what is enqueued becomes part of the graph; a host that writes to memory which an enqueued
-copy still has to read changes what arrives. What it does not: concurrency inside a device.
+What it models: work is enqueued on streams and done when somebody waits; a stream that is `eager`
+does it as soon as its events let it, so that both orders of what no event orders can be tried;
+under capture nothing is done and what is enqueued becomes part of the graph; a host that writes to
+memory which an enqueued copy still has to read changes what arrives. What it does not: concurrency
+inside a device.
 """
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,15 +26,30 @@ Work = Callable[[], None]
 class Stream:
     """`clock` is in microseconds: each piece of work takes one."""
 
-    def __init__(self) -> None:
-        self.pending: list[Work] = []
+    def __init__(self, eager: bool = False) -> None:
+        self.pending: deque[Work] = deque()
         self.clock = 0
+        self.eager = eager
 
-    def synchronize(self) -> None:
-        for work in self.pending:
+    def enqueue(self, work: Work) -> None:
+        self.pending.append(work)
+        if self.eager:
+            self.synchronize()
+
+    def advance(self, clock: int) -> None:
+        """Do all that was enqueued up to a place."""
+        while self.clock < clock:
+            work = self.pending.popleft()
             work()
             self.clock += 1
-        self.pending.clear()
+
+    def synchronize(self) -> None:
+        self.advance(self.clock + len(self.pending))
+
+    def wait_event(self, event: Event) -> None:
+        stream, when = event.stream, event.when
+        assert stream is not None
+        self.enqueue(lambda: stream.advance(when))
 
 
 class Graph:
@@ -48,12 +66,12 @@ class Graph:
 class Event:
     def __init__(self, cuda: FakeCuda) -> None:
         self._cuda = cuda
-        self._stream: Stream | None = None
+        self.stream: Stream | None = None
         self.when = 0
 
     def record(self, stream: Stream) -> None:
         assert stream is not self._cuda.capturing, "an event of a capture cannot be waited for"
-        self._stream = stream
+        self.stream = stream
         self.when = stream.clock + len(stream.pending)
 
     def elapsed_time(self, later: Event) -> float:
@@ -61,22 +79,29 @@ class Event:
         return (later.when - self.when) / 1e3
 
     def synchronize(self) -> None:
-        assert self._stream is not None
-        self._stream.synchronize()
+        assert self.stream is not None
+        self.stream.advance(self.when)
 
 
 class FakeCuda:
-    """Stands for the module `torch.cuda`."""
+    """Stands for the module `torch.cuda`. `eager`: the numbers of the streams that are, in the
+    order in which they are made."""
 
     OutOfMemoryError = torch.OutOfMemoryError
 
-    def __init__(self, *, refuses_capture: bool = False) -> None:
+    def __init__(self, *, refuses_capture: bool = False, eager: Collection[int] = ()) -> None:
         self._stack: list[Stream] = [Stream()]
+        self.streams: list[Stream] = []
+        self._eager = eager
         self._graph: Graph | None = None
         self._refuses = refuses_capture
         self.launches = self.replays = self.captures = 0
-        self.Stream, self.Event = Stream, lambda enable_timing=False: Event(self)
+        self.Event = lambda enable_timing=False: Event(self)
         self.capturing: Stream | None = None
+
+    def Stream(self) -> Stream:
+        self.streams.append(Stream(len(self.streams) in self._eager))
+        return self.streams[-1]
 
     def CUDAGraph(self) -> Graph:
         return Graph(self)
@@ -107,7 +132,7 @@ class FakeCuda:
         if self._graph is not None:
             self._graph.nodes.append(work)
         else:
-            self._stack[-1].pending.append(work)
+            self._stack[-1].enqueue(work)
 
     def empty_cache(self) -> None:
         pass

@@ -32,9 +32,9 @@ def test_the_error() -> None:
     plan = toy.plan(10_000)
     (said,) = does_not_fit(plan, plan_at, "N", 50_000).diagnostics
     assert said.code == "E0903"
-    assert said.message.startswith("`toy` takes 78.3 KiB of device memory (parameters and")
+    assert said.message.startswith("`step` takes 117.4 KiB of device memory (parameters and")
     assert "48.8 KiB are free" in said.message
-    assert said.help is not None and said.help.startswith("a batch of 6,")
+    assert said.help is not None and said.help.startswith("a batch of 4,")
     (said,) = does_not_fit(plan, plan_at, None, 50_000).diagnostics
     assert said.help == "end other programs that use the device, or make the model smaller"
 

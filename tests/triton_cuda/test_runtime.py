@@ -20,9 +20,11 @@ from tests.triton_cuda import toy
 from tests.triton_cuda.fake_cuda import FakeCuda, FakeMachine
 
 
-def running(cuda: FakeCuda) -> Running:
+def running(
+    cuda: FakeCuda, name: str = "step", machine: type[FakeMachine] = FakeMachine
+) -> Running:
     kernels = {"scale": cuda.kernel(toy.scale), "update": cuda.kernel(toy.update)}
-    made = Running(toy.plan(), kernels, FakeMachine(cuda))
+    made = Running(toy.plan(name=name), kernels, machine(cuda))
     made.load({"w": np.array([2.0])})
     return made
 
@@ -43,12 +45,86 @@ def test_runs_are_replays_and_nothing_waits() -> None:
     made = running(cuda)
     for number in range(6):
         made.run(toy.fill(number), number)
-    assert (cuda.captures, cuda.replays, cuda.launches) == (1, 6, 4)
+    assert (cuda.captures, cuda.replays, cuda.launches) == (2, 6, 8)  # one graph for each inbox
     w, losses = toy.expected(6)
     found = collected(made)
     assert [number for number, _ in found] == list(range(6))
     assert [value for _, value in found] == pytest.approx(losses, rel=1e-5)
     assert made.carried()["w"] == pytest.approx([w], rel=1e-5)
+
+
+SCHEDULES: tuple[tuple[int, ...], ...] = ((), (0,), (1,), (0, 1))  # eager: kernels, what is sent
+
+
+class AtOnce(FakeMachine):
+    """What is sent does not wait for those who read what was sent before."""
+
+    def send(self, target: torch.Tensor, source: torch.Tensor, after: Any) -> Any:
+        return super().send(target, source, self.began)
+
+    def mark(self) -> Any:
+        self.began = getattr(self, "began", None) or super().mark()
+        return self.began
+
+
+class Unawaited(FakeMachine):
+    """Kernels do not wait for what is sent."""
+
+    def send(self, target: torch.Tensor, source: torch.Tensor, after: Any) -> Any:
+        waits, self._stream.wait_event = self._stream.wait_event, lambda event: None
+        try:
+            return super().send(target, source, after)
+        finally:
+            self._stream.wait_event = waits
+
+
+def trained(eager: tuple[int, ...], name: str, machine: type[FakeMachine]) -> bool:
+    """Whether ten steps, whose results are read when the outbox is full, come out right."""
+    made = running(FakeCuda(eager=eager), name, machine)
+    found: list[float] = []
+    for number in range(10):
+        if made.outbox.full:
+            made.outbox.take(lambda _, arrays: found.append(float(arrays["loss"])))
+        made.run(toy.fill(number), number)
+    found += [value for _, value in collected(made)]
+    return found == pytest.approx(toy.expected(10)[1], rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["step", "function"])
+def test_batches_arrive_in_every_order_that_events_allow(name: str) -> None:
+    assert all(trained(eager, name, FakeMachine) for eager in SCHEDULES)
+
+
+@pytest.mark.parametrize("name", ["step", "function"])
+@pytest.mark.parametrize("machine", [AtOnce, Unawaited])
+def test_a_missing_event_shows(machine: type[FakeMachine], name: str) -> None:
+    assert not all(trained(eager, name, machine) for eager in SCHEDULES)
+
+
+def test_a_batch_is_sent_while_the_step_before_is_under_way() -> None:
+    cuda = FakeCuda(eager=(1,))
+    made = running(cuda)
+    for number in range(4):
+        made.run(toy.fill(number), number)
+    kernels, sent = cuda.streams
+    before = kernels.clock
+    made.run(toy.fill(4), 4)
+    assert not sent.pending and made.blocks.views[0]["x"].tolist() == [4, 5, 6, 7, 8]
+    assert kernels.pending and kernels.clock > before  # up to step 2, which had the same inbox
+    assert made.blocks.views[1]["x"].tolist() == [3, 4, 5, 6, 7]
+
+
+def test_inputs_that_do_not_fit_change_nothing() -> None:
+    made = running(FakeCuda())
+
+    def wrong(arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
+        raise ValueError("of another shape")
+
+    for number in range(3):
+        with pytest.raises(ValueError, match="shape"):
+            made.run(wrong, number)
+        made.run(toy.fill(number), number)
+    assert [value for _, value in collected(made)] == pytest.approx(toy.expected(3)[1], rel=1e-5)
 
 
 def test_the_warm_up_leaves_no_trace() -> None:
@@ -89,18 +165,22 @@ def test_a_plan_that_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     big = toy.plan(2000)
     with pytest.raises(OutOfMemory) as caught:
         Running(big, {}, device)
-    # 64 bytes of parameters were there already; the inbox did not fit
-    assert (caught.value.wanted, caught.value.free) == (bytes_of(big), 1064)
-    assert bytes_of(big) >= 2 * 8000
+    # 64 bytes of parameters and as many of results were there already; the inbox did not fit
+    assert (caught.value.wanted, caught.value.free) == (bytes_of(big), 1128)
+    assert bytes_of(big) >= 3 * 8000  # two inboxes and a temporary
 
 
 def test_every_memory_starts_at_a_multiple_of_64() -> None:
     made = running(FakeCuda())
-    parts = (made.blocks.carried, made.blocks.inbox, made.blocks.outbox, made.blocks.arena)
-    assert [list(part.memories) for part in parts] == [["w"], ["x", "host"], ["loss"], ["y"]]
+    blocks = made.blocks
+    parts = (blocks.carried, *blocks.inboxes, blocks.outbox, blocks.arena)
+    given = ["x", "host"]
+    assert [list(part.memories) for part in parts] == [["w"], given, given, ["loss"], ["y"]]
     assert all(offset % 64 == 0 for part in parts for offset in part.offsets.values())
-    assert made.blocks.views["x"].shape == (5,)
-    assert made.blocks.views["loss"].shape == ()
+    for views in blocks.views:
+        assert views["x"].shape == (5,)
+        assert views["loss"].shape == ()
+    assert len({views["x"].data_ptr() for views in blocks.views}) == 2
 
 
 def looped(count: int) -> KernelPlan:
@@ -147,9 +227,10 @@ def test_a_long_loop_is_a_graph_of_its_body(count: int, captures: int, replays: 
     device = FakeMachine(cuda)
     made = Running(looped(count), kernels, device)
     made.load({"w": np.array([1.0])})
-    made.blocks.views["index"].fill_(10**6)  # what a task before it left there
-    zero = made.blocks.views["index"].zero_
-    made.blocks.views["index"].zero_ = lambda: cuda.enqueue(zero)  # type: ignore[method-assign]
+    index = made.blocks.views[0]["index"]
+    index.fill_(10**6)  # what a task before it left there
+    zero = index.zero_
+    index.zero_ = lambda: cuda.enqueue(zero)  # type: ignore[method-assign]
     for number in range(2):
         made.run(lambda arrays: None, number)
     total = count * (count + 1) / 2

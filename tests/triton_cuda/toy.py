@@ -40,7 +40,7 @@ def memory(name: str, shape: tuple[int, ...], role: str, offset: int = 0) -> Mem
     return Memory(name, shape, REAL, role, offset, f"{role}:{name}")
 
 
-def plan(size: int = SIZE) -> KernelPlan:
+def plan(size: int = SIZE, name: str = "step") -> KernelPlan:
     memories = (
         memory("x", (size,), "data"),
         memory("w", (1,), "param"),
@@ -50,7 +50,7 @@ def plan(size: int = SIZE) -> KernelPlan:
     )
     sizes = {"N": size}
     return KernelPlan(
-        name="toy",
+        name=name,
         sizes=sizes,
         launches=(
             Launch("scale", -(-size // 4), ("x", "w", "y"), {"N": size, "BLOCK": 4}, 1, 1, ()),

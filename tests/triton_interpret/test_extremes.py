@@ -18,12 +18,13 @@ from gendsl.ir.op import Op
 from gendsl.noise import Noise
 from gendsl.ops.arithmetic import Div
 from gendsl.ops.leaf import Input
-from gendsl.ops.reduce import ArgMax, ArgMin, LogSoftmax, LogSumExp, Softmax, Sum
+from gendsl.ops.reduce import ArgMax, ArgMin, LogSoftmax, LogSumExp, Max, Min, Softmax, Sum
 from gendsl.ops.unary import Rsqrt
 from gendsl.shape.dim import Dim
 
 Array = np.ndarray[Any, Any]
 INF, NAN, TINY, HUGE = math.inf, math.nan, 1e-45, 3e38
+LARGEST = float(np.finfo(np.float32).max)
 ROWS, COLUMNS = Dim.name("R"), Dim.name("C")
 
 
@@ -65,6 +66,9 @@ CHOICES = rows(
         [INF, INF, HUGE, INF, INF],
         [TINY, 2 * TINY, 0, -TINY, -TINY],
         [HUGE, -HUGE, -INF, INF, -HUGE],
+        [-LARGEST, -INF, NAN, LARGEST, INF],
+        [-LARGEST, -INF, -LARGEST, LARGEST, INF],
+        [LARGEST, INF, -LARGEST, INF, 0],
     ]
 )
 
@@ -89,6 +93,19 @@ def test_places_over_several_blocks(kind: Callable[[int], Op]) -> None:
     found, other, wanted = run(lambda build: build.apply(kind(1), given(build, "x")), x=x)
     assert wanted.tolist() == [2400, 1030, 5, 0, 1400, 0]
     assert np.array_equal(found, wanted) and np.array_equal(other, wanted)
+
+
+@pytest.mark.parametrize("kind", [Max, Min])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_extremes_pass_nan_on(kind: Callable[[tuple[int]], Op], axis: int) -> None:
+    """In the first block or in a later one, whatever sign nan has; to the bit otherwise."""
+    wide = np.tile(CHOICES, 500)
+    wide[1, 2040], wide[3, 3] = NAN, np.copysign(np.float32(NAN), np.float32(-1))
+    for x in (CHOICES, wide):
+        turned = x if axis == 1 else x.T.copy()
+        for found in run(lambda build: build.apply(kind((axis,)), given(build, "x")), x=turned)[:2]:
+            wanted = turned.max(axis) if kind is Max else turned.min(axis)
+            assert np.array_equal(found, wanted, equal_nan=True)
 
 
 def test_the_place_in_computed_rows() -> None:

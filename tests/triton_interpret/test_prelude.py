@@ -221,3 +221,45 @@ def test_extreme_words() -> None:
     expected = radius * np.concatenate([np.cos(angle), np.sin(angle)], 1)
     assert np.max(np.abs(y.numpy() - expected) / radius) <= 5e-7
     assert z.max() < 1 and z.min() > 0
+
+
+EXTREME = """
+@triton.jit
+def kernel(x, y, N: tl.constexpr, BLOCK: tl.constexpr):
+    i = tl.arange(0, N)[:, None]
+    j = tl.arange(0, BLOCK)[None, :]
+    tl.store(y + tl.arange(0, N), {name}(tl.load(x + i * BLOCK + j), 1))
+"""
+
+
+@pytest.mark.parametrize(("name", "meaning"), [("_greatest", np.max), ("_least", np.min)])
+def test_extremes_of_rows(name: str, meaning: Callable[..., Array]) -> None:
+    """All bit patterns in their order, -0 below 0; nan, also a negative one, is the answer."""
+    x = RNG.integers(0, 1 << 32, (64, 32), dtype=np.uint32).view(np.float32)
+    x[:32] = np.where(np.isnan(x[:32]), np.float32(0.5), x[:32])
+    x[40, 5] = np.copysign(np.float32(math.nan), np.float32(-1))
+    x[1], x[2] = math.inf, -math.inf
+    x[3, :16], x[3, 16:] = 0.0, -0.0
+    y = torch.empty(64, dtype=torch.float32)
+    kernel(EXTREME, name)[(1,)](torch.from_numpy(x), y, N=64, BLOCK=32)
+    assert np.array_equal(y.numpy(), meaning(x, axis=1), equal_nan=True)
+    assert bool(np.signbit(y.numpy()[3])) == (name == "_least")
+
+
+RANK = """
+@triton.jit
+def kernel(x, y, N: tl.constexpr):
+    i = tl.arange(0, N)
+    tl.store(y + i, {name}(tl.load(x + i)))
+"""
+
+
+def test_ranks() -> None:
+    """nan first, then -inf, apart from the least number; both zeros are one."""
+    largest = np.finfo(np.float32).max
+    order = [math.nan, -math.inf, -largest, -1.0, -1e-45, 0.0, 1e-45, largest, math.inf]
+    x = np.array([*order, -0.0, *[math.nan] * 6], np.float32)
+    y = torch.empty(16, dtype=torch.int32)
+    kernel(RANK, "_rank")[(1,)](torch.from_numpy(x), y, N=16)
+    assert np.all(np.diff(y.numpy()[:9].astype(np.int64)) > 0)
+    assert int(y[9]) == int(y[5]) == 0 and int(y[10]) == int(y[0])
