@@ -170,7 +170,7 @@ def _cleared(p: Poly, equations: Sequence[Thm], depth: int = 6) -> Thm | None:
     if not worst or not depth:
         return None
     a, k = max(worst.items(), key=lambda x: (x[0].height, len(repr(x[0]))))
-    cleared = lemmas.times_power(p, a, k)
+    cleared = r.times_power(p, a, k)
     steps, rest = reduced(cleared, equations)
     if rest.terms:
         last = _cleared(rest, equations, depth - 1)
@@ -179,4 +179,4 @@ def _cleared(p: Poly, equations: Sequence[Thm], depth: int = 6) -> Thm | None:
         steps.append(last)
     zero = r.linear("eq", cleared, [(ONE, t) for t in steps])
     base = a.args[0] if a.kind == "P" else of_atom(a)
-    return lemmas.divide_power(zero, nonzero(base, strict=k.denominator != 1), a, k, p)
+    return r.divide_power(zero, nonzero(base, strict=k.denominator != 1), a, k, p)

@@ -45,7 +45,7 @@ def factored(p: Poly, cone: Cone) -> Factors | None:
             return None
         one = Factor(lemmas.raise_to(below, -1), below)
         solid += [one] * k.numerator
-        rest = lemmas.times_power(rest, a, k)
+        rest = r.times_power(rest, a, k)
         rest = rest if one.above.poly is of_atom(a, -1) or k % 2 == 0 else n.scale(rest, -1)
     found = list[Poly]()
     for c in _candidates(p, cone):
@@ -219,7 +219,7 @@ def _common(p: Poly) -> tuple[list[Poly], Poly]:
     for a in {a for a, k in next(iter(p.terms), ()) if k > 0 and n.sign(a) == "+"}:
         while all(dict(m).get(a, 0) >= 1 for m in p.terms):
             found.append(of_atom(a))
-            p = lemmas.times_power(p, a, Fraction(-1))
+            p = r.times_power(p, a, Fraction(-1))
     return found, p
 
 

@@ -379,9 +379,6 @@ def bounded(a: Atom, side: int) -> Thm:
     return r.noted(made, "bounded", (), (Fraction(side),))
 
 
-times_power, divide_power = r.times_power, r.divide_power
-
-
 # ---- powers and products -------------------------------------------------------------------
 
 
