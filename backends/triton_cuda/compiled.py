@@ -54,17 +54,20 @@ class Compiled:
     def running(self) -> Running:
         """The plan in memory. Raises E0903 when it does not fit."""
         if self._running is None:
-            from backends.triton_cuda import fit, loader, machine
+            from backends.triton_cuda import ahead, fit, loader, machine
             from backends.triton_cuda.runtime import Running
 
+            device = machine.here()
             kernels = loader.load(self.plan.name, self.source)
             try:
-                self._running = Running(self.plan, kernels, machine.here())
+                self._running = Running(self.plan, kernels, device)
             except machine.OutOfMemory as problem:
                 name = fit.batch_name(self._roots)
                 raise fit.does_not_fit(
                     self.plan, lambda sizes: self._make(sizes)[0], name, problem.free
                 ) from None
+            if isinstance(device, machine.Cuda):
+                ahead.compile_all(self.plan, self.source, device.capability())
         return self._running
 
     def fill(

@@ -201,6 +201,11 @@ class Cuda:
         properties = self._cuda.get_device_properties(self._cuda.current_device())
         return int(properties.shared_memory_per_block_optin)
 
+    def capability(self) -> int:
+        """The compute capability: 90 for the H100."""
+        major, minor = self._cuda.get_device_capability()
+        return 10 * int(major) + int(minor)
+
     def constants(self, given: Constants) -> Constants:
         return given
 
