@@ -14,9 +14,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from backends.common.arena import Life, arrange
 from backends.common.text import Source, Writer
 from backends.triton_cuda import chains, prelude
-from backends.common.arena import Life, arrange
 from backends.triton_cuda.index import SAMPLE, size_text
 from backends.triton_cuda.launch import KernelPlan, Launch, Repeat, TaskInfo
 from backends.triton_cuda.launch import Step as PlanStep

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import pytest
 
-from backends.triton_cuda.arena import Life, arrange
+from backends.common.arena import Life, arrange
 from backends.triton_cuda.index import Flat, Num, Part, Var, ravel, size_text, unravel
 from backends.triton_cuda.launch import ALIGNMENT, Launch
 from benchmarks.launches import BOUNDS, plan_of
