@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from backends.triton_cuda.emit import emit
-from backends.triton_cuda.launch import KernelPlan
+from backends.triton_cuda.launch import KernelPlan, Launch
 from backends.triton_cuda.tiling import Choose, as_written
 from gendsl.diagnostics.model import fail
 from gendsl.ir.graph import Node
@@ -131,6 +131,21 @@ class Step:
             device.shared(),
             say,
         )
+
+    def timed(self) -> tuple[float, dict[str, float]]:
+        """Seconds by the device's clock of a step that has run: whole, and by kernel, those in
+        loops left out. The carried values are other ones afterwards."""
+        from backends.triton_cuda import machine
+        from backends.triton_cuda.timing import measurer, whole
+
+        device = machine.here()
+        if not isinstance(device, machine.Cuda):
+            raise fail("E0901", "cannot measure kernels: there is no NVIDIA GPU here")
+        running = self._compiled.running
+        measure = measurer(running, device)
+        alone = [step for step in self.plan.launches if isinstance(step, Launch)]
+        kernels = {launch.kernel: measure(launch) for launch in alone}
+        return whole(running, device), kernels
 
     def _read(self, number: int, arrays: Mapping[str, Array]) -> None:
         running, outputs = self._compiled.running, self.plan.outputs

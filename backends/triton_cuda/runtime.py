@@ -146,6 +146,10 @@ class Running:
         self._inbox.read()
         self.outbox.fetch(number)
 
+    def again(self) -> None:
+        """The launches of the last run once more, on what they have left; nothing is fetched."""
+        self._replays[self._inbox.turn]()
+
     def _recorded(self, turn: int) -> Replay:
         """The launches as a replay. Recording may run them, so what they update is put back: from
         the mirror, which takes no memory of the device that the plan has not said."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from backends.torch_cpu import TARGET as CPU
 from backends.triton_cuda import TARGET as CUDA
 from backends.triton_cuda.blocks import CARRIED, INBOX, group, places
+from backends.triton_cuda.compiled import Step
 from benchmarks.gpu.device import Work
 from benchmarks.speed.workloads import SEED, Loaded, batches, first_values, load
 from gendsl.ir.step import StepGraph
@@ -27,13 +28,18 @@ class Ours:
     name: str
     loaded: Loaded
     graph: StepGraph
-    step: CompiledStep
+    step: Step
     values: Mapping[str, Any]
     batches: list[Any]
+    expected: dict[int, Any] = field(default_factory=dict)  # the CPU target's losses, by count
 
     @property
     def plan(self) -> Any:
         return self.step.plan
+
+    @property
+    def source(self) -> str:
+        return self.step.source
 
     @property
     def traffic(self) -> int:
@@ -62,11 +68,24 @@ class Ours:
             rows.append([metrics[name] for name in names])
         return np.asarray(rows)
 
+    def reference(self, count: int) -> np.ndarray[Any, Any]:
+        """The same losses by the CPU target."""
+        if count not in self.expected:
+            step = CPU.compile_step(self.graph, self.loaded.sizes)
+            self.expected[count] = self.losses(step, count)
+        return self.expected[count]
+
     def difference(self, count: int) -> float:
         """The largest relative difference of a loss from the CPU target's, same noise."""
-        reference = self.losses(CPU.compile_step(self.graph, self.loaded.sizes), count)
-        found = self.losses(self.step, count)
+        reference, found = self.reference(count), self.losses(self.step, count)
         return float(np.max(np.abs(found - reference) / np.maximum(np.abs(reference), 1e-3)))
+
+    def on_the_device(self) -> tuple[float, dict[str, float]]:
+        """Seconds by the device's clock: of a whole step, and of each launch on its own. After a
+        step has run."""
+        found = self.step.timed()
+        self.step.load(self.values)
+        return found
 
     def contender(self) -> Work:
         """A step, as often as it is called."""
@@ -89,5 +108,6 @@ def ours(name: str, extra: Mapping[str, int]) -> Ours:
     assert recipe is not None
     graph = transform_step(joint(loaded.graph, recipe), select("all"))
     step = CUDA.compile_step(graph, loaded.sizes)
+    assert isinstance(step, Step)
     made = batches(name, loaded.sizes["B"])
     return Ours(name, loaded, graph, step, first_values(loaded), made)

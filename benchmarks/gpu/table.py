@@ -17,8 +17,10 @@ OURS = "gendsl"
 
 @dataclass
 class Row:
-    """One workload under one precision policy. `times` are seconds per step of each turn; `absent`
-    says why a contender has none; `difference` is that of our losses from the CPU target's."""
+    """One workload under one precision policy. `times` are seconds per step of each turn, and
+    `beside` those of ours in the turns of a rival; `absent` says why a contender has none;
+    `difference` is that of our losses from the CPU target's; `device` are seconds of our step by
+    the device's clock, and `kernels` of each launch in it."""
 
     workload: str
     policy: str
@@ -27,13 +29,16 @@ class Row:
     traffic: int
     difference: float | None = None
     times: dict[str, list[float]] = field(default_factory=dict)
+    beside: dict[str, list[float]] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
+    device: float | None = None
+    kernels: dict[str, float] = field(default_factory=dict)
 
     def ratio(self, rival: str) -> float | None:
         """The rival's median time over ours."""
         if rival not in self.times or OURS not in self.times:
             return None
-        return median(self.times[rival]) / median(self.times[OURS])
+        return median(self.times[rival]) / median(self.beside.get(rival, self.times[OURS]))
 
     @property
     def best_compiled(self) -> float | None:
@@ -65,11 +70,23 @@ def text(rows: Sequence[Row], title: str, ceilings: Ceilings | None, rivals: Seq
             f"{ceilings.float32 / 1e12:.0f} TFLOP/s float32, {ceilings.tf32 / 1e12:.0f} TFLOP/s "
             f"TF32, {1e6 * ceilings.node:.2f} us per node of a graph. Times are medians of "
             "interleaved turns in microseconds; in brackets the ratio to ours. `floor` is what "
-            "arithmetic or main memory alone would take, `loss` the largest relative difference "
-            "of our losses from the CPU target's over ten steps with the same noise.",
+            "arithmetic or main memory alone would take, `device` what our step takes without the "
+            "host, `loss` the largest relative difference of our losses from the CPU target's over "
+            "ten steps with the same noise.",
             "",
         ]
-    head = ["workload", "precision", "launches", "Mflop", "MB", "loss", "floor", OURS, *rivals]
+    head = [
+        "workload",
+        "precision",
+        "launches",
+        "Mflop",
+        "MB",
+        "loss",
+        "floor",
+        "device",
+        OURS,
+        *rivals,
+    ]
     lines += [_line(head), "|---|---|" + "---:|" * (len(head) - 2)]
     lines += [_line(_cells(row, ceilings, rivals)) for row in rows]
     reasons = [f"- {r.workload}, {who}: {why}" for r in rows for who, why in r.absent.items()]
@@ -91,6 +108,7 @@ def _cells(row: Row, ceilings: Ceilings | None, rivals: Sequence[str]) -> list[s
         f"{row.traffic / 1e6:.1f}",
         _number(row.difference, ".1e"),
         _number(floor, ".1f"),
+        _number(None if row.device is None else 1e6 * row.device, ".1f"),
         _number(ours, ".1f"),
     ]
     for rival in rivals:

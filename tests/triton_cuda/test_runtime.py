@@ -13,6 +13,7 @@ from backends.triton_cuda.blocks import bytes_of
 from backends.triton_cuda.launch import KernelPlan, Launch, Memory, Repeat
 from backends.triton_cuda.machine import Interpreted, OutOfMemory
 from backends.triton_cuda.runtime import Running
+from backends.triton_cuda.timing import measurer, whole
 from gendsl.diagnostics.model import GendslError
 from gendsl.shape.dim import Dim
 from gendsl.shape.tensor_type import Fin
@@ -276,3 +277,15 @@ def test_constants_of_the_interpreter() -> None:
     for given in ({"PRECISION": "tf32x3"}, {"BLOCK": 16}):
         assert Interpreted().constants(given) is given
     assert FakeMachine(FakeCuda()).constants({"PRECISION": "bf16"}) == {"PRECISION": "bf16"}
+
+
+def test_a_step_by_the_clock_of_the_device() -> None:
+    """The fake takes a microsecond for each launch."""
+    cuda = FakeCuda()
+    made = running(cuda)
+    made.run(toy.fill(0), 0)
+    device = made._machine
+    assert isinstance(device, FakeMachine)
+    assert whole(made, device) == pytest.approx(2e-6)
+    assert measurer(made, device)(toy.plan().launches[0]) == pytest.approx(1e-6)  # type: ignore[arg-type]
+    assert made.outbox.full is False and len(made.outbox) == 1  # nothing more was fetched
