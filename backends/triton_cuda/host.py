@@ -2,7 +2,8 @@
 
 In: scalar nodes without a tensor below them (learning rates, bias corrections of Adam, schedules).
 Out: a function from their inputs to Python floats (double precision), compiled once from generated
-text: a step on the device takes tens of microseconds, and numpy would take as long for this.
+text, with what depends on no input computed there and then: a step on the device takes tens of
+microseconds, and numpy would take as long for this.
 Always: the values are those of the ops' numpy references, infinities and nan included.
 """
 
@@ -19,7 +20,7 @@ from gendsl.ir.op import Concrete
 from gendsl.ops.arithmetic import Add, Div, Maximum, Minimum, Mul, Neg, Power, Square, Sub
 from gendsl.ops.leaf import Input
 from gendsl.ops.loop import Placeholder
-from gendsl.ops.unary import Exp, Sqrt
+from gendsl.ops.unary import Exp, Expm1, Log1p, Rsqrt, Sqrt
 
 Given = Mapping[str, float]
 Numbers = Callable[[Given], list[float]]
@@ -36,7 +37,10 @@ _DIRECT = {
 _GUARDED: dict[type, Callable[..., float]] = {
     Div: lambda a, b: a / b,
     Sqrt: math.sqrt,
+    Rsqrt: lambda a: 1 / math.sqrt(a),
     Exp: math.exp,
+    Expm1: math.expm1,
+    Log1p: math.log1p,
     Maximum: lambda a, b: max(a, b) if a == a and b == b else math.nan,
     Minimum: lambda a, b: min(a, b) if a == a and b == b else math.nan,
 }
@@ -71,7 +75,12 @@ def _expression(node: Node, env: Concrete, space: dict[str, Any]) -> str:
     if not operands:
         space[f"c{node.id}"] = float(node.op.reference([], node.type, env))
         return f"c{node.id}"
-    space[f"f{node.id}"] = _function(node, env)
+    function = _function(node, env)
+    fixed = [space.get(f"c{source.id}") for source in node.inputs]
+    if None not in fixed:
+        space[f"c{node.id}"] = function(*fixed)
+        return f"c{node.id}"
+    space[f"f{node.id}"] = function
     return f"f{node.id}({', '.join(operands)})"
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from backends.triton_cuda import TARGET as CUDA
 from benchmarks.gpu.device import Device, Work
 from benchmarks.gpu.ours import Ours, ours
 from benchmarks.gpu.rivals import contender, use
@@ -31,7 +32,9 @@ class Contest:
 
     def __init__(self, name: str, device: Device) -> None:
         self.device, self.dry = device, not device.cuda
-        self.made: Ours = ours(name, {"B": DRY_EXAMPLES} if self.dry else {})
+        # tiles that were tuned on this device before are used
+        target = CUDA if self.dry else CUDA.keeping_plans()
+        self.made: Ours = ours(name, {"B": DRY_EXAMPLES} if self.dry else {}, target)
         plan = self.made.plan
         self.row = Row(name, "float32", plan.launch_count, plan.flops, self.made.traffic)
         self.built: dict[str, Work] = {}

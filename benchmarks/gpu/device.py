@@ -67,8 +67,9 @@ class Device:
                 work()
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            work()
+        now = torch.cuda.current_stream()
+        with torch.cuda.stream(now), torch.cuda.graph(graph, stream=side):
+            work()  # where this fails, the outer context goes back to the stream of before
         replay: Work = graph.replay
         return replay
 

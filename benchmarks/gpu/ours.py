@@ -12,6 +12,7 @@ from backends.torch_cpu import TARGET as CPU
 from backends.triton_cuda import TARGET as CUDA
 from backends.triton_cuda.blocks import CARRIED, INBOX, group, places
 from backends.triton_cuda.compiled import Step
+from backends.triton_cuda.target import TritonCuda
 from benchmarks.gpu.device import Work
 from benchmarks.speed.workloads import SEED, Loaded, batches, first_values, load
 from gendsl.ir.step import StepGraph
@@ -101,13 +102,13 @@ class Ours:
         return run
 
 
-def ours(name: str, extra: Mapping[str, int]) -> Ours:
+def ours(name: str, extra: Mapping[str, int], target: TritonCuda = CUDA) -> Ours:
     """The workload compiled for CUDA; `extra` are sizes in place of the program's."""
     loaded = load(name, extra)
     recipe = loaded.interface.recipe
     assert recipe is not None
     graph = transform_step(joint(loaded.graph, recipe), select("all"))
-    step = CUDA.compile_step(graph, loaded.sizes)
+    step = target.compile_step(graph, loaded.sizes)
     assert isinstance(step, Step)
     made = batches(name, loaded.sizes["B"])
     return Ours(name, loaded, graph, step, first_values(loaded), made)

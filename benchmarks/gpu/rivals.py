@@ -6,7 +6,9 @@
 - compile graph: loss, gradients and Adam as one function compiled with max-autotune, and the whole
   of it captured by hand as a CUDA graph.
 
-Noise is drawn by torch inside of the step; the batch is copied in from pinned memory, as ours is.
+Noise is drawn by torch inside of the step; the batch is copied in from pinned memory, where it lies
+as the model reads it. Nothing else in a step asks where tensors are made (`torch.device` as a
+context costs every call of torch some microseconds).
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ def by_autograd(model: Model, loss_of: Callable[..., Tensor], **adam: Any) -> Lo
     ]
 
     def step(x: Tensor) -> list[Tensor]:
-        losses, noise = [], model.draw(len(x))
+        losses, noise = [], drawn(model, x)
         for (player, params), optimizer in zip(trained, optimizers, strict=True):
             optimizer.zero_grad(set_to_none=True)
             loss = loss_of(x, noise, player.name)
@@ -51,12 +53,18 @@ def by_autograd(model: Model, loss_of: Callable[..., Tensor], **adam: Any) -> Lo
     return step
 
 
+def drawn(model: Model, x: Tensor) -> Mapping[str, Tensor]:
+    """The noise of a step, on the device of the batch."""
+    with torch.device(x.device):
+        return model.draw(len(x))
+
+
 def jointly(model: Model) -> Losses:
     """One compiled function; see `benchmarks.peers.speed.torch_step.joint_update`."""
     from benchmarks.peers.speed.torch_step import joint_update
 
     update = joint_update(model, "max-autotune-no-cudagraphs")
-    return lambda x: update(x, model.draw(len(x)))
+    return lambda x: update(x, drawn(model, x))
 
 
 MAKERS: Mapping[str, Callable[[Model, Device], Losses]] = {
@@ -81,18 +89,17 @@ def contender(
             model.to(memory_format=torch.channels_last)
         load(model, {k: np.asarray(v) for k, v in params.items()})
         losses = MAKERS[kind](model, device)
-        held = [torch.from_numpy(b) for b in batches]
-        held = [b.pin_memory() for b in held] if device.cuda else held
-        x = held[0].to(device.name)
-        if model.images and kind != "eager" and x.dim() == 4:
-            x = x.contiguous(memory_format=torch.channels_last)
+    held = [torch.from_numpy(b) for b in batches]
+    if model.images and kind != "eager":
+        held = [b.contiguous(memory_format=torch.channels_last) for b in held]
+    held = [b.pin_memory() for b in held] if device.cuda else held
+    x = held[0].to(device.name)
 
-        def compute() -> list[Tensor]:
-            with torch.device(device.name):
-                return losses(x)
+    def compute() -> list[Tensor]:
+        return losses(x)
 
-        compute()
-        replay = device.graph(compute) if kind.endswith("graph") else compute
+    compute()
+    replay = device.graph(compute) if kind.endswith("graph") else compute
     number = 0
 
     def step() -> None:

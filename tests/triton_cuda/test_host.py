@@ -18,7 +18,7 @@ from gendsl.noise import Noise, draw_key
 from gendsl.ops.arithmetic import Power
 from gendsl.ops.compare import Less, Where
 from gendsl.ops.leaf import Input, SizeValue
-from gendsl.ops.unary import Log, Tanh
+from gendsl.ops.unary import Expm1, Log, Log1p, Rsqrt, Tanh
 from gendsl.shape.dim import Dim
 from gendsl.shape.tensor_type import Fin, Real
 
@@ -43,6 +43,10 @@ def nodes(build: Builder) -> list[Node]:
         build.apply(Power(Fraction(-2)), b),
         build.apply(Log(), b),
         build.apply(Tanh(), a),
+        build.apply(Rsqrt(), b),
+        build.apply(Expm1(), mul(build, a, 400)),
+        build.apply(Log1p(), b),
+        div(build, a, build.apply(Log1p(), const(build, Fraction(-1, 10)))),
         build.apply(Where(), build.apply(Less(), a, b), a, t),
     ]
 
