@@ -58,6 +58,7 @@ class Compiled:
             from backends.triton_cuda.runtime import Running
 
             device = machine.here()
+            fit.addressable(self.plan)
             kernels = loader.load(self.plan.name, self.source)
             try:
                 self._running = Running(self.plan, kernels, device)

@@ -1,13 +1,15 @@
 """What is said when a plan does not fit the device: its own estimate, and a batch that fits.
 
 In: how many bytes the plan takes at a batch size (a plan is made for each that is asked about), and
-how many are free. Out: an error with both numbers (E0903).
+how many are free. Out: an error with both numbers (E0903). The same error is for a tensor with more
+entries than the 32 bits of kernels' addresses number.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from math import prod
 
 from backends.triton_cuda.blocks import CARRIED, INBOX, OUTBOX, bytes_of, group, places
 from backends.triton_cuda.launch import KernelPlan
@@ -17,6 +19,7 @@ from gendsl.ops.leaf import Input
 
 PlanAt = Callable[[Mapping[str, int]], KernelPlan]
 
+_ENTRIES = 2**31 - 1
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -54,6 +57,19 @@ def largest(plan_at: PlanAt, sizes: Mapping[str, int], name: str, free: int) -> 
     while batch > 1 and size(batch) > free:
         batch = batch * 9 // 10
     return batch
+
+
+def addressable(plan: KernelPlan) -> None:
+    """E0903 if kernels cannot number the entries of a memory: they would read others."""
+    for memory in plan.memory.values():
+        entries = prod(memory.shape)
+        if entries > _ENTRIES:
+            raise fail(
+                "E0903",
+                f"`{memory.name}` of `{plan.name}` has {entries:,} entries, and kernels number "
+                f"{_ENTRIES:,} at most",
+                help="take a smaller batch, or make the model smaller (`--set NAME=VALUE`)",
+            )
 
 
 def does_not_fit(plan: KernelPlan, plan_at: PlanAt, name: str | None, free: int) -> GendslError:

@@ -66,7 +66,9 @@ class Results:
         rows = {name: asdict(row) for name, row in self.rows.items()}
         ceilings = None if self.ceilings is None else asdict(self.ceilings)
         content = {"device": self.title, "ceilings": ceilings, "rows": rows}
-        text = table.text(list(self.rows.values()), self.title, self.ceilings, self.rivals)
+        found = [who for row in self.rows.values() for who in row.times if who != table.OURS]
+        columns = list(dict.fromkeys([*found, *self.rivals]))  # those of earlier runs as well
+        text = table.text(list(self.rows.values()), self.title, self.ceilings, columns)
         for name, made in (("cuda.json", json.dumps(content, indent=1) + "\n"), ("cuda.md", text)):
             aside = self.folder / f"{name}.part"
             aside.write_text(made, encoding="utf-8")

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import pytest
 
 from backends.triton_cuda.blocks import bytes_of
-from backends.triton_cuda.fit import does_not_fit, largest, readable
+from backends.triton_cuda.fit import addressable, does_not_fit, largest, readable
 from backends.triton_cuda.launch import KernelPlan
+from gendsl.diagnostics.model import GendslError
 from tests.triton_cuda import toy
 
 
@@ -37,6 +38,14 @@ def test_the_error() -> None:
     assert said.help is not None and said.help.startswith("a batch of 4,")
     (said,) = does_not_fit(plan, plan_at, None, 50_000).diagnostics
     assert said.help == "end other programs that use the device, or make the model smaller"
+
+
+def test_more_entries_than_32_bits_number() -> None:
+    addressable(toy.plan(2**31 - 1))
+    with pytest.raises(GendslError, match="E0903") as caught:
+        addressable(toy.plan(2**31))
+    (said,) = caught.value.diagnostics
+    assert "`x` of `step` has 2,147,483,648 entries" in said.message
 
 
 def test_readable() -> None:

@@ -149,6 +149,8 @@ def test_a_second_run_measures_what_the_first_had_no_time_for(tmp_path: Path) ->
     first.write()
     second = contested(tmp_path, ["well"], ["eager", "compile"])
     assert second.rows["well"].times == {"gendsl": [1e-3], "eager": [5.0], "compile": [2e-3]}
+    contested(tmp_path, ["well"], ["compile graph"])
+    assert "| eager | compile | compile graph |" in (tmp_path / "cuda.md").read_text()
 
 
 def test_the_table() -> None:

@@ -32,7 +32,8 @@ ENTRIES: tuple[Entry, ...] = (
         "The plan of a step says beforehand what it takes: parameters with their optimizer state, "
         "the batch, and one arena for everything in between. The device has less than that free, "
         "so nothing was run. Take a smaller batch (the message names one that fits), or end other "
-        "programs that use the device.",
+        "programs that use the device. No tensor of a plan may have 2,147,483,648 entries or more "
+        "either: kernels number them in 32 bits.",
         "",
         "whether a plan fits depends on the machine, not on the program",
     ),
