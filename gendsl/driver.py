@@ -9,7 +9,8 @@
 | 4 | prove            | `Graph`, claims     | `ClaimReport`s         | -             |
 
 Stages 5 to 8 (differentiate, plan, emit, run) belong to `gendsl.run.session`. A stage that reports
-errors ends the analysis; what was made until then is in the result. Nothing here imports torch.
+errors ends the analysis; what was made until then is in the result. Nothing here imports torch, and
+a stage is imported when it is first run: a program that is kept (`gendsl.run.kept`) needs none.
 """
 
 from __future__ import annotations
@@ -19,35 +20,45 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gendsl import resources
-from gendsl.core.claim import Claim
-from gendsl.core.from_syntax import check
-from gendsl.core.program import Interface, Program
 from gendsl.diagnostics.model import GendslError, Sink, fail
-from gendsl.ir.graph import Graph
-from gendsl.ir.text import graph_hash
-from gendsl.lower.program import lower
-from gendsl.prove.verdict import ClaimReport
 from gendsl.source.read import read_source
 from gendsl.source.text import SourceFile
+
+if TYPE_CHECKING:
+    from gendsl.core.claim import Claim
+    from gendsl.core.program import Interface, Program
+    from gendsl.ir.graph import Graph
+    from gendsl.prove.verdict import ClaimReport
 
 # Terms nest as deeply as a program has lines that build on the line before; Python's own limit of
 # 1,000 calls would end at a hundred. The prover keeps that limit: there it bounds a search.
 DEEPEST = 50_000
 
-Keep = Callable[[Claim, Any], None]  # Any: an Outcome; the prover is imported when it is needed
+Keep = Callable[["Claim", Any], None]  # Any: an Outcome
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A module as the file at the path `importer` was given it."""
+
+    name: str
+    importer: str
+    source: SourceFile
 
 
 @dataclass(frozen=True)
 class Analysis:
     """What is known about a program after the front half; later fields are None after an error.
 
-    `graph_hash` is None for a module without objectives (a stdlib module)."""
+    `imports` are in the order in which they were needed; `graph_hash` is None for a module without
+    objectives (a stdlib module)."""
 
     path: str
     source: SourceFile | None = None
+    imports: tuple[Imported, ...] = ()
     program: Program | None = None
     graph: Graph | None = None
     graph_hash: str | None = None
@@ -62,12 +73,17 @@ class Analysis:
 def analyse(path: str, sink: Sink, *, prove: bool = True, keep: Keep | None = None) -> Analysis:
     """Stages 0 to 4 for one file; `prove=False` stops before the prover. `keep` is shown each claim
     with its outcome (the evidence, which a report does not hold)."""
+    from gendsl.ir.text import graph_hash
+    from gendsl.lower.program import lower
+
     result = Analysis(path)
     try:
         with deep():
             source = read(path)
             result = replace(result, source=source)
-            program = check_program(source, sink)
+            imports: list[Imported] = []
+            program = check_program(source, sink, imports)
+            result = replace(result, imports=tuple(imports))
             if program is None:
                 return result
             result = replace(result, program=program)
@@ -122,9 +138,17 @@ def read(path: str) -> SourceFile:
     return read_source(file, path if file == Path(path) else str(file))
 
 
-def check_program(source: SourceFile, sink: Sink) -> Program | None:
-    """Stages 1 and 2."""
-    return check(source, module_name(source.path), sink, find_module, resources.names("stdlib"))
+def check_program(source: SourceFile, sink: Sink, imports: list[Imported]) -> Program | None:
+    """Stages 1 and 2; what is read besides the program is added to `imports`."""
+    from gendsl.core.from_syntax import check
+
+    def find(name: str, importer: str) -> SourceFile | None:
+        found = find_module(name, importer)
+        if found is not None:
+            imports.append(Imported(name, importer, found))
+        return found
+
+    return check(source, module_name(source.path), sink, find, resources.names("stdlib"))
 
 
 def module_name(path: str) -> str:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gendsl.cli.flags import UsageError, add_format, one_of, setting, whole
 from gendsl.options import STAGES, RunOptions
 from gendsl.precision import PRECISIONS
+
+if TYPE_CHECKING:
+    from gendsl.driver import Analysis
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -77,15 +81,34 @@ def execute(args: argparse.Namespace) -> int:
     from gendsl.cli.programs import require_program
 
     require_program(args.program)
-    from gendsl.cli.emit import stage_text
+    from gendsl.run import kept, startup
+
+    asked = options(args)
+    with startup.quick():
+        _check_passes(args.passes)
+        entry = None if args.emit else kept.look(asked)
+        if entry is not None and entry.body is not None:
+            startup.load()  # this program was trained before: PyTorch will be needed, and soon
+        from gendsl.run.session import run
+
+        return run(asked, _front_text, entry)
+
+
+def _check_passes(names: str) -> None:
+    if names == "all":
+        return  # whatever there is: the passes need not be looked up
     from gendsl.passes.pipeline import select
-    from gendsl.run.session import run
 
     try:
-        select(args.passes)
+        select(names)
     except ValueError as problem:
         raise UsageError(str(problem), "`--passes all`, `--passes none`") from None
-    return run(options(args), stage_text)
+
+
+def _front_text(analysis: Analysis, stage: str) -> str | None:
+    from gendsl.cli.emit import stage_text
+
+    return stage_text(analysis, stage)
 
 
 def options(args: argparse.Namespace) -> RunOptions:

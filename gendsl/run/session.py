@@ -8,7 +8,7 @@ nothing is written before everything that can be refused has been; what is writt
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,13 @@ from gendsl.driver import Analysis, deep
 from gendsl.ir.step import StepGraph
 from gendsl.options import FRONT_STAGES, RunOptions
 from gendsl.precision import FLOAT32, PRECISIONS
-from gendsl.run import checkpoint, compiled, emit, manifest, metrics, sample
+from gendsl.run import checkpoint, compiled, emit, kept, manifest, metrics, sample, startup
 from gendsl.run.compiled import Compiled
 from gendsl.run.eval_strips import write_strips
 from gendsl.run.evaluate import readable
 from gendsl.run.folder import RunFolder, choose, is_blank
-from gendsl.run.job import Job
+from gendsl.run.job import Job, Source
+from gendsl.run.kept import Entry, Kept
 from gendsl.run.loop import Loop, Outcome, stop_on_signals
 from gendsl.run.prepare import prepare, program_of, read_program
 from gendsl.run.progress import Progress, duration, short, view
@@ -37,35 +38,59 @@ from gendsl.source.text import SourceFile
 INTERRUPTED = 130
 
 FrontText = Callable[[Analysis, str], str | None]
+Graphs = tuple[StepGraph, Mapping[str, Any]]  # the step, and the values before the first one
 
 Array = np.ndarray[Any, Any]
 
 
-def run(options: RunOptions, front_text: FrontText) -> int:
+def run(options: RunOptions, front_text: FrontText, entry: Entry | None = None) -> int:
     """Do what was asked. Problems are raised as `GendslError`; warnings go to stderr.
 
-    `front_text` prints a stage of the front half (`--emit ast`)."""
+    `front_text` prints a stage of the front half (`--emit ast`); `entry` is what `kept.look` found
+    for a run, if it was asked before."""
     sink = Sink()
     if options.emit in FRONT_STAGES:
         analysis = read_program(options, sink, prove=False)
         print(front_text(analysis, options.emit), end="")
         return 0
-    analysis = read_program(options, sink, prove=options.emit is None)
-    warn(sink.sorted(), analysis.source)
-    source = program_of(analysis, options)
     if options.emit is not None:
+        analysis = read_program(options, sink, prove=False)
+        warn(sink.sorted(), analysis.source)
         name = emit.TARGETS.get(options.emit, options.target)
-        job = prepare(options, source, name, to_run=False)
+        job = prepare(options, program_of(analysis, options), name, to_run=False)
         with deep():
             text = emit.back_text(options.emit, joint_graphs(job)[0], job)
         print(text, end="")
         return 0
+    source, graphs = program(options, entry or kept.look(options))
     require_packages()
     folder = choose(options.name, options.out, options.resume)
-    return train(prepare(options, source, options.target), folder)
+    return train(prepare(options, source, options.target), folder, graphs)
 
 
-def train(job: Job, folder: RunFolder) -> int:
+def program(options: RunOptions, entry: Entry) -> tuple[Source, Callable[[Job], Graphs]]:
+    """The program to train and the way to its graphs: as kept by an earlier run, else from its
+    text, and kept once there are graphs."""
+    found = kept.opened(entry)
+    if found is not None:
+        warn(found.warnings, found.file)
+        return found.source, lambda job: (found.step, found.initial)
+    sink = Sink()
+    analysis = read_program(options, sink, prove=True)
+    file, warnings = analysis.source, tuple(sink.sorted())
+    assert file is not None
+    warn(warnings, file)
+    source = program_of(analysis, options)
+
+    def graphs(job: Job) -> Graphs:
+        step, initial = joint_graphs(job)
+        kept.keep(entry, Kept(source, file, warnings, analysis.imports, step, initial))
+        return step, initial
+
+    return source, graphs
+
+
+def train(job: Job, folder: RunFolder, graphs: Callable[[Job], Graphs]) -> int:
     """Train in a chosen folder, or go on there; the exit code."""
     then = None if is_blank(folder.path) else manifest.read(folder.manifest)
     if then is not None:
@@ -74,12 +99,13 @@ def train(job: Job, folder: RunFolder) -> int:
             print(_finished_text(folder, then))
             return 0
     with deep():
-        step, initial = joint_graphs(job)
+        step, initial = graphs(job)
         if job.tune:
             job = tuned_job(job, step)
         made = compiled.compile_job(job, step, initial)
     compiled.check_schedules(job, made)
     sample.check_samplers(job)
+    startup.over()
     return Session(job, made, folder, view()).run(then)
 
 
@@ -95,7 +121,7 @@ def tuned_job(job: Job, step: StepGraph) -> Job:
     return replace(job, target=target)
 
 
-def warn(diagnostics: tuple[Diagnostic, ...], source: SourceFile | None) -> None:
+def warn(diagnostics: Sequence[Diagnostic], source: SourceFile | None) -> None:
     """Lints of the program, on stderr."""
     if not diagnostics:
         return
@@ -110,8 +136,8 @@ def warn(diagnostics: tuple[Diagnostic, ...], source: SourceFile | None) -> None
     print(text, end="", file=sys.stderr)
 
 
-def joint_graphs(job: Job) -> tuple[StepGraph, Mapping[str, Any]]:
-    """Stage 5: the step after the job's graph passes, and the values before the first one."""
+def joint_graphs(job: Job) -> Graphs:
+    """Stage 5: the step after the job's graph passes."""
     from gendsl.passes.joint import initial, joint
     from gendsl.passes.pipeline import select, transform_step
 

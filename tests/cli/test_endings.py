@@ -122,7 +122,7 @@ def test_a_bug_is_reported_as_one(
 
 @pytest.mark.parametrize(
     ("broken", "stage"),
-    [("gendsl.driver.check", "driver"), ("gendsl.core.modules.parse", "check")],
+    [("gendsl.core.from_syntax.check", "driver"), ("gendsl.core.modules.parse", "check")],
 )
 def test_the_stage_of_a_crash_is_named(
     broken: str,

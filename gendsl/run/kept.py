@@ -1,0 +1,161 @@
+"""Programs as they are trained, kept on the disk between runs.
+
+In: what the user asked for. Out: the program with its verdicts and its graphs, if an earlier run
+made them from the same texts. Always: the key of an entry is a hash of the program's text and path,
+of gendsl's own files but those that only report, and of the versions of what they import; an entry
+is taken only while every module that the program imports has the text that it had. So an entry
+never outlives what it was made from, and a program that has been changed in any way is read,
+checked and proved as if it was new. Kept is only a program all of whose claims hold: claims that
+are refuted or unknown are asked again each time, and so is every claim by `gendsl check`. An entry
+that does not hold what its hash says is made again, and that is said.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import gendsl
+from gendsl import resources
+from gendsl.driver import Imported, find_module, read
+from gendsl.options import RunOptions
+
+if TYPE_CHECKING:
+    from gendsl.diagnostics.model import Diagnostic
+    from gendsl.ir.graph import Node
+    from gendsl.ir.step import StepGraph
+    from gendsl.run.job import Source
+    from gendsl.source.text import SourceFile
+
+FORMAT = "gendsl program 1"
+KEPT = 60  # entries; those not asked for longest go first
+HOLDS = {"proved", "certified", "measured"}
+_ONLY_REPORT = {"__pycache__", "cli", "data", "editor", "recheck"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A program's place in the cache, and the bytes there."""
+
+    path: Path
+    body: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A program, its file, the warnings about it, what it imports, and its step after the graph
+    passes with the values before the first one."""
+
+    source: Source
+    file: SourceFile
+    warnings: tuple[Diagnostic, ...]
+    imports: tuple[Imported, ...]
+    step: StepGraph
+    initial: Mapping[str, Node]
+
+
+def look(options: RunOptions) -> Entry:
+    """The program's place in the cache, and what is there if that can be trusted. Raises E000x when
+    the program cannot be read."""
+    path = _place(options)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return Entry(path)
+    except OSError as problem:
+        _say(f"the kept program {path} cannot be read ({problem.strerror}): made again")
+        return Entry(path)
+    digest, _, body = content.partition(b"\n")
+    if digest != hashlib.sha256(body).hexdigest().encode():
+        _say(f"the kept program {path} is damaged: made again")
+        return Entry(path)
+    return Entry(path, body)
+
+
+def opened(entry: Entry) -> Kept | None:
+    """What is kept there, while the program imports what it did."""
+    if entry.body is None:
+        return None
+    from gendsl.run.packed import unpack
+
+    found = unpack(entry.body)
+    assert isinstance(found, Kept)
+    if any(find_module(i.name, i.importer) != i.source for i in found.imports):
+        return None
+    with contextlib.suppress(OSError):  # a cache that can only be read still serves
+        os.utime(entry.path)
+    return found
+
+
+def keep(entry: Entry, made: Kept) -> None:
+    """Keep a program whose claims all hold."""
+    from gendsl.run.packed import pack
+
+    if not {claim.verdict for claim in made.source.claims} <= HOLDS:
+        return
+    builders = {id(b): b for b in (made.source.graph.builder, made.step.builder)}
+    path, body = entry.path, pack(made, list(builders.values()))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+        os.replace(temporary, path)
+        for old in sorted(path.parent.glob("*.program"), key=_asked_for)[:-KEPT]:
+            old.unlink(missing_ok=True)
+    except OSError as problem:
+        _say(f"the program is not kept: {problem.strerror} ({path.parent})")
+
+
+def _place(options: RunOptions) -> Path:
+    base = os.environ.get("XDG_CACHE_HOME")
+    folder = (Path(base) if base else Path.home() / ".cache") / "gendsl" / "programs"
+    digest = hashlib.sha256()
+    for part in _parts(options):  # each after its length, so that no two lists read alike
+        digest.update(b"%d\n" % len(part))
+        digest.update(part)
+    return folder / f"{digest.hexdigest()}.program"
+
+
+def _parts(options: RunOptions) -> Iterator[bytes]:
+    """Everything that decides about an entry, but for what the program imports."""
+    source = read(options.program)
+    for text in (FORMAT, sys.version, platform.machine(), options.program, options.passes):
+        yield text.encode()
+    yield source.path.encode()
+    yield source.text.encode()
+    for package in ("lark", "mpmath", "numpy", "sympy"):
+        try:
+            yield f"{package} {version(package)}".encode()
+        except PackageNotFoundError:
+            yield package.encode()
+    for file in (*_own_files(), *sorted(resources.data("grammar").iterdir())):
+        yield file.name.encode()
+        yield file.read_bytes()
+
+
+def _own_files() -> Iterator[Path]:
+    for folder, inside, files in os.walk(Path(gendsl.__file__).parent):
+        inside[:] = sorted(name for name in inside if name not in _ONLY_REPORT)
+        yield from (Path(folder, name) for name in sorted(files) if name.endswith(".py"))
+
+
+def _asked_for(path: Path) -> float:
+    """When it was last; 0 for one that another process has just removed."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _say(text: str) -> None:
+    print(f"note: {text}", file=sys.stderr)
