@@ -2,9 +2,9 @@
 
 In: what the user asked for. Out: the program with its verdicts and its graphs, if an earlier run
 made them from the same texts. Always: the key of an entry is a hash of the program's text and path,
-of gendsl's own files but those that only report, and of the versions of what they import; an entry
-is taken only while every module that the program imports has the text that it had. So an entry
-never outlives what it was made from, and a program that has been changed in any way is read,
+of gendsl's own files but those that have no part in it, and of the versions of what they import; an
+entry is taken only while every module that the program imports has the text that it had. So an
+entry never outlives what it was made from, and a program that has been changed in any way is read,
 checked and proved as if it was new. Kept is only a program all of whose claims hold: claims that
 are refuted or unknown are asked again each time, and so is every claim by `gendsl check`. An entry
 that does not hold what its hash says is made again, and that is said.
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 FORMAT = "gendsl program 1"
 KEPT = 60  # entries; those not asked for longest go first
 HOLDS = {"proved", "certified", "measured"}
-_ONLY_REPORT = {"__pycache__", "cli", "data", "editor", "recheck"}
+_NO_PART = {"__pycache__", "cli", "data", "editor", "recheck", "validate"}
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _parts(options: RunOptions) -> Iterator[bytes]:
 
 def _own_files() -> Iterator[Path]:
     for folder, inside, files in os.walk(Path(gendsl.__file__).parent):
-        inside[:] = sorted(name for name in inside if name not in _ONLY_REPORT)
+        inside[:] = sorted(name for name in inside if name not in _NO_PART)
         yield from (Path(folder, name) for name in sorted(files) if name.endswith(".py"))
 
 
