@@ -9,12 +9,13 @@ program for each sample, and what it reads of another one's results is that samp
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from backends.triton_cuda import products
 from backends.triton_cuda.index import SAMPLE, Var
 from backends.triton_cuda.tasks import Group
 from gendsl.ir.graph import Node, reachable
+from gendsl.ops.broadcast import Sum
 from gendsl.ops.leaf import Draw, Input
 from gendsl.shape.dim import Dim
 
@@ -45,15 +46,25 @@ def sample_of(batch: Dim) -> Var:
     return Var(SAMPLE, batch, None, 0, bounded=True)
 
 
+def added_up(outputs: Iterable[Node]) -> frozenset[Node]:
+    """Products of each sample of which only the sum is wanted: gradients of weights, which
+    `backends.triton_cuda.lower` has divided so that many programs share them."""
+    sums = (n for n in reachable(outputs) if isinstance(n.op, Sum) and n.op.axes == (0,))
+    return frozenset(n.inputs[0] for n in sums if products.handles(n.inputs[0]))
+
+
 def worthwhile(outputs: Iterable[Node], batch: Dim) -> bool:
     """Whether samples have products of their own, with rows and columns."""
-    own = (n for n in reachable(outputs) if n.type.shape[:1] == (batch,))
+    divided = added_up(outputs)
+    own = (n for n in reachable(outputs) if n.type.shape[:1] == (batch,) and n not in divided)
     return any(products.handles(n) and not products.single(n, 1) for n in own)
 
 
-def eligible(group: Group, batch: Dim | None) -> bool:
+def eligible(group: Group, batch: Dim | None, divided: Container[Node]) -> bool:
     """Whether a task can be done sample by sample, and is then still one for tensor cores."""
     if batch is None or any(r.type.shape[:1] != (batch,) for r in group.roots):
+        return False
+    if any(root in divided for root in group.roots):
         return False
     anchor = group.anchor
     return anchor is None or not products.handles(anchor) or not products.single(anchor, 1)

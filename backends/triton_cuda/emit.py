@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from backends.common.arena import Life, arrange
 from backends.common.text import Source, Writer
-from backends.triton_cuda import chains, prelude
+from backends.triton_cuda import chains, prelude, products
 from backends.triton_cuda.index import SAMPLE, size_text
 from backends.triton_cuda.launch import KernelPlan, Launch, Repeat, TaskInfo
 from backends.triton_cuda.launch import Step as PlanStep
@@ -27,7 +27,6 @@ from backends.triton_cuda.tile import TaskText
 from backends.triton_cuda.tiling import Choose, as_written, product_of, tiled
 from backends.triton_cuda.unit import Stage, Step, Unit, host_numbers
 from gendsl.ir.graph import Node, reachable
-from gendsl.ir.layout import flops
 from gendsl.ir.step import StepGraph
 from gendsl.ops.leaf import Input
 from gendsl.precision import FLOAT32
@@ -215,7 +214,7 @@ class _Program:
             programs=self._samples(task) * task.count,
             reads=tuple(m for m in task.memories if m not in task.writes or m in task.reads),
             writes=task.writes,
-            flops=sum(flops(node, self.sizes) for node in task.inlined),
+            flops=sum(products.work(node, self.sizes) for node in task.inlined),
             bytes=moved,
             nodes=task.roots,
             product=None if task.sample else product_of(task, self.sizes, self.precision),

@@ -3,7 +3,9 @@
 In: output nodes by name. Out: equal ones over a fresh builder. Softmax and its relatives become
 exponentials and sums, so that their parts fuse; scatter-add is a product with one-hot rows, which
 tensor cores do; sorting is counting; a sum over several axes with many entries is taken over the
-last ones first, so that many programs share the work.
+last ones first, so that many programs share the work; so is a product of few tiles with many
+summands, such as the gradient of a weight: of each example alone, and then their sum, in an order
+that is always the same.
 """
 
 from __future__ import annotations
@@ -11,11 +13,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
 
+from backends.triton_cuda import products
 from gendsl.ir.graph import Builder, Node, postorder
+from gendsl.ir.op import Op
 from gendsl.ops.arithmetic import Div, StopGrad, StraightThrough, Sub
 from gendsl.ops.broadcast import Broadcast, Sum, restore
 from gendsl.ops.compare import And, Equal, Less, LessEqual, Or, ToReal, Where
 from gendsl.ops.contract import Contract
+from gendsl.ops.conv import Conv2dWeightGrad, Conv2dWeightGradEach
 from gendsl.ops.leaf import Const, Iota
 from gendsl.ops.loop import Loop, with_results
 from gendsl.ops.pointwise import Abs, Add, Exp, Log
@@ -34,6 +39,11 @@ from gendsl.shape.dim import Dim
 # A sum of more entries than this into few results is taken in two steps.
 _LONG = 2048
 _FEW = 8192
+# A product of fewer tiles than half of the multiprocessors of a large GPU, which sums up more than
+# this, is taken for each place of one axis alone; so many of these are worth it, and so many
+# entries of memory.
+_TILES, _DEEP, _PARTS, _PARTIAL = 66, 2048, range(8, 513), 1 << 22
+_SIDE, _LEAST = 64, 16  # of a tile; what a part has to sum up
 
 Sizes = Mapping[str, int]
 
@@ -84,9 +94,8 @@ def _lower(build: Builder, node: Node, operands: list[Node], sizes: Sizes) -> No
         case _:
             pass
     expand = _EXPANSIONS.get(type(node.op))
-    if expand is not None:
-        return expand(build, node, operands)
-    return build.apply(node.op, *operands)
+    made = expand(build, node, operands) if expand else build.apply(node.op, *operands)
+    return _shared(build, made, sizes)
 
 
 def _sum(build: Builder, op: Sum, x: Node, sizes: Sizes) -> Node:
@@ -104,6 +113,30 @@ def _sum(build: Builder, op: Sum, x: Node, sizes: Sizes) -> Node:
     gone = [sum(1 for f in first if f < axis) for axis in second]
     partial = build.apply(Sum(first), x)
     return build.apply(Sum(tuple(a - g for a, g in zip(second, gone, strict=True))), partial)
+
+
+def _shared(build: Builder, node: Node, sizes: Sizes) -> Node:
+    """A product in two steps where one would keep few programs busy for long."""
+    match node.op:
+        case Conv2dWeightGrad() as op:
+            each: Op = Conv2dWeightGradEach(op.stride, op.pads, op.kernel_height, op.kernel_width)
+            parts = node.inputs[0].type.shape[0]
+        case Contract() as op if op.summed:
+            label = op.summed[0]
+            each = Contract(op.left, op.right, (label, *op.out))
+            parts = node.inputs[0].type.shape[op.left.index(label)]
+        case _:
+            return node
+    own, rows, columns = (
+        prod(node.type.shape[a].size(sizes) for a in axes) for axes in products.roles(node)
+    )
+    count, depth = parts.size(sizes), products.summed(node).size(sizes)
+    tiles = -(-rows // _SIDE) * -(-columns // _SIDE)
+    worth = own == 1 and rows > 1 and columns > 1 and tiles < _TILES and depth > _DEEP
+    fits = count in _PARTS and depth >= _LEAST * count
+    if not worth or not fits or count * rows * columns > _PARTIAL:
+        return node
+    return build.apply(Sum((0,)), build.apply(each, *node.inputs))
 
 
 # ---- expansions --------------------------------------------------------------------------

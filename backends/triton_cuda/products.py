@@ -9,8 +9,9 @@ product: tensor cores would multiply 15 zeros with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING
 
 from backends.triton_cuda.emission import Guard, Val, axes_of, indices
@@ -24,8 +25,15 @@ from backends.triton_cuda.index import (
 )
 from backends.triton_cuda.reductions import Kind, fold
 from gendsl.ir.graph import Node
+from gendsl.ir.layout import flops
 from gendsl.ops.contract import Contract
-from gendsl.ops.conv import Conv2d, Conv2dWeightGrad, Convolution, ConvTranspose2d
+from gendsl.ops.conv import (
+    Conv2d,
+    Conv2dWeightGrad,
+    Conv2dWeightGradEach,
+    Convolution,
+    ConvTranspose2d,
+)
 from gendsl.shape.dim import ONE, ZERO, Dim
 
 if TYPE_CHECKING:
@@ -69,6 +77,8 @@ def roles(node: Node) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]
             return both, rows, columns
         case Conv2dWeightGrad():
             return (), (0,), (1, 2, 3)
+        case Conv2dWeightGradEach():
+            return (0,), (1,), (2, 3, 4)
         case _:
             return (), (0, 2, 3), (1,)
 
@@ -90,8 +100,17 @@ def summed(node: Node) -> Dim:
             return Dim.product(shapes[1][1:])
         case ConvTranspose2d():
             return Dim.product((shapes[1][0], *shapes[1][2:]))
+        case Conv2dWeightGradEach():
+            return Dim.product(shapes[1][2:])
         case _:
             return Dim.product((shapes[1][0], *shapes[1][2:]))
+
+
+def work(node: Node, sizes: Mapping[str, int]) -> int:
+    """Floating-point operations of a node."""
+    if isinstance(node.op, Conv2dWeightGradEach):
+        return 2 * prod(d.size(sizes) for d in node.type.shape) * summed(node).size(sizes)
+    return flops(node, sizes)
 
 
 def product(values: Values, node: Node, at: At) -> Val:
@@ -245,23 +264,25 @@ def _conv_transpose2d(values: Values, node: Node, at: At) -> Form:
 
 
 def _conv2d_weight_grad(values: Values, node: Node, at: At) -> Form:
+    """Of all images, which are summed up, or (five axes) of one."""
     op, (x, g) = node.op, node.inputs
-    assert isinstance(op, Conv2dWeightGrad)
-    o, c, i, j = at
-    dims = (g.type.shape[0], *g.type.shape[2:])
+    assert isinstance(op, Conv2dWeightGrad | Conv2dWeightGradEach)
+    *own, o, c, i, j = at
+    dims = g.type.shape[2:] if own else (g.type.shape[0], *g.type.shape[2:])
     height, width = x.type.shape[2:]
 
     def slope(k: Index) -> Read:
-        n, y, u = unravel(k, dims)
+        n, y, u = (*own, *unravel(k, dims))
         return (n, o, y, u), ()
 
     def image(k: Index) -> Read:
-        n, y, u = unravel(k, dims)
+        n, y, u = (*own, *unravel(k, dims))
         v, h = _window(values, op, y, i, 0), _window(values, op, u, j, 1)
         guards = (_guarded(values, op, v, height, 0), _guarded(values, op, h, width, 1))
         return (n, c, v, h), guards
 
-    return Form(Operand(g, slope, (o,)), Operand(x, image, (c, i, j)), Dim.product(dims))
+    left, right = Operand(g, slope, (*own, o)), Operand(x, image, (*own, c, i, j))
+    return Form(left, right, Dim.product(dims))
 
 
 _FORMS: dict[type, Callable[..., Form]] = {
@@ -269,4 +290,5 @@ _FORMS: dict[type, Callable[..., Form]] = {
     Conv2d: _conv2d,
     ConvTranspose2d: _conv_transpose2d,
     Conv2dWeightGrad: _conv2d_weight_grad,
+    Conv2dWeightGradEach: _conv2d_weight_grad,
 }

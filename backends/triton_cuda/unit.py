@@ -95,6 +95,7 @@ class Unit:
         self._temporaries: dict[object, str] = {}
         self._made_loops: dict[object, LoopTask] = {}
         self._exact = exact_products(self.outputs.values())
+        self._divided = chains.added_up(self.outputs.values())
 
     # ---- storage of a task ----------------------------------------------------------------
 
@@ -237,7 +238,7 @@ class Unit:
         self._computing, self._loading = set(roots), self._loads.get(tuple(roots), set())
         results = {root: self.roots[root] for root in roots}
         sample = None
-        if self._fine and chains.eligible(group, self.batch):
+        if self._fine and chains.eligible(group, self.batch, self._divided):
             assert self.batch is not None
             sample = None if tuple(roots) in self._whole else chains.sample_of(self.batch)
         key = (tuple(results.items()), group.anchor, sample)

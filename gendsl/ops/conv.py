@@ -181,6 +181,34 @@ class Conv2dWeightGrad(Convolution):
             yield cls(stride, pads, *w.shape[2:]), (x, y)
 
 
+@dataclass(frozen=True)
+class Conv2dWeightGradEach(Convolution):
+    """`conv2d_weight_grad` of every image alone, in a first axis. No program has it: a target
+    makes it, to share the work for a weight among programs, and adds the images up."""
+
+    name: ClassVar[str] = "conv2d_weight_grad_each"
+    targets = kernel("conv2d_weight_grad_each")
+    kernel_height: Dim
+    kernel_width: Dim
+
+    def infer(self, inputs: Sequence[NodeType]) -> NodeType:
+        whole = Conv2dWeightGrad(self.stride, self.pads, self.kernel_height, self.kernel_width)
+        return NodeType((inputs[0].shape[0], *whole.infer(inputs).shape))
+
+    def reference(self, args: Sequence[Array], out: NodeType, env: Concrete) -> Any:
+        x, g = args
+        views = self.windows(x, *env.shape(out)[3:])
+        return np.einsum("nchwij,nohw->nocij", views, g, optimize=True)
+
+    def gradient(self, build: Builder, node: Node, cotangent: Node) -> Sequence[Node | None]:
+        raise AssertionError("targets make this op of graphs that are differentiated already")
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for stride, pads, x, w, y in _samples():
+            yield cls(stride, pads, *w.shape[2:]), (x, y)
+
+
 def _samples() -> Iterable[tuple[int, Pads, NodeType, NodeType, NodeType]]:
     """Strides, pads, and the types of image, weight and result."""
     two, three, four = Dim.of(2), Dim.of(3), Dim.of(4)

@@ -382,7 +382,10 @@ class Meaning:
             case cv.ConvTranspose2d():
                 return self._conv_transpose(op, args, at)
             case cv.Conv2dWeightGrad():
-                return self._conv_weight(op, args, at)
+                b = w.variable(self.sizes.shape(args[1])[0])
+                return self._conv_weight(op, args, (w.of_unit(b), *at), [b])
+            case cv.Conv2dWeightGradEach():
+                return self._conv_weight(op, args, at, [])
             case _:
                 pass
         if (
@@ -493,18 +496,20 @@ class Meaning:
         factor = self.value(weight, (w.of_unit(o), c, w.of_unit(i), w.of_unit(j)))
         return v.total([o, i, j], v.mul(v.where(whole, cotangent, v.ZERO), factor))
 
-    def _conv_weight(self, op: cv.Conv2dWeightGrad, args: Sequence[Node], at: At) -> Value:
+    def _conv_weight(
+        self, op: cv.Convolution, args: Sequence[Node], at: At, images: list[Unit]
+    ) -> Value:
+        """An entry of the weight, of image at[0]; the sum over `images` of it."""
         x, g = args
-        o, c, i, j = at
-        batch, _, rows, columns = self.sizes.shape(g)
-        b, r, s = (w.variable(d) for d in (batch, rows, columns))
+        b, o, c, i, j = at
+        r, s = (w.variable(d) for d in self.sizes.shape(g)[2:])
         top, _, left, _ = op.pads
         p = w.of_unit(r) * op.stride + i - top
         q = w.of_unit(s) * op.stride + j - left
-        image = self._inside(x, [(2, p), (3, q)], (w.of_unit(b), c, p, q), v.ZERO)
+        image = self._inside(x, [(2, p), (3, q)], (b, c, p, q), v.ZERO)
         assert isinstance(image, Value)
-        factor = self.value(g, (w.of_unit(b), o, w.of_unit(r), w.of_unit(s)))
-        return v.total([b, r, s], v.mul(image, factor))
+        factor = self.value(g, (b, o, w.of_unit(r), w.of_unit(s)))
+        return v.total([*images, r, s], v.mul(image, factor))
 
     # ---- indices and truth values -------------------------------------------------------------
     def _index(self, node: Node, at: At) -> Whole:

@@ -28,6 +28,8 @@ from gendsl.ir.step import StepGraph
 from gendsl.noise import Noise
 from gendsl.ops.arithmetic import StopGrad, StraightThrough
 from gendsl.ops.broadcast import Sum
+from gendsl.ops.contract import Contract
+from gendsl.ops.conv import Conv2dWeightGrad
 from gendsl.ops.leaf import Input
 from gendsl.ops.reduce import ArgSort, CumSum, LogSoftmax, LogSumExp, Max, Softmax
 from gendsl.ops.select import ScatterAdd
@@ -92,10 +94,16 @@ def differing(program: Small, roots: Outputs, seed: int = 0) -> list[str]:
 
 
 def rewritten(program: Small, rewrites: ModuleType) -> Outputs:
-    """All outputs over the graph as the target lowers it, every sum of several axes in two steps,
-    as are those of real sizes."""
-    rewrites._LONG = 2
+    """All outputs over the graph as the target lowers it."""
+    eagerly(rewrites)
     return rewrites.lowered(outputs_of(program.step), {}, program.sizes)[1]
+
+
+def eagerly(rewrites: ModuleType) -> None:
+    """Every sum of several axes and every product in two steps, as are those of real sizes."""
+    made: Any = rewrites
+    made._LONG = made._DEEP = 2
+    made._LEAST, made._PARTS = 1, range(2, 100)
 
 
 def claimed(program: Small) -> Outputs:
@@ -154,6 +162,11 @@ OPS: dict[str, tuple[Op, list[tuple[str, tuple[Dim, ...], Elem]]]] = {
     "scatter_add": (ScatterAdd(1, K), [("i", (N, N), Fin(K)), X[:1] + ((N, N, K), Real())]),
     "cumsum": (CumSum(1), [X]),
     "argsort": (ArgSort(1), [X]),
+    "contract": (Contract((0, 1, 2), (0, 3, 2), (1, 3)), [X, ("y", *X[1:])]),
+    "conv2d_weight_grad": (
+        Conv2dWeightGrad(2, (1, 0, 0, 1), Dim.of(2), Dim.of(3)),
+        [("x", (K, N, 2 * N + 1, 2 * N), Real()), ("y", (K, N, N + 1, N), Real())],
+    ),
     "sum": (Sum((0, 1, 2)), [X]),
     "sum that keeps": (Sum((0, 2)), [X]),
     "sum of nothing": (Sum(()), [X]),
@@ -165,7 +178,7 @@ OPS: dict[str, tuple[Op, list[tuple[str, tuple[Dim, ...], Elem]]]] = {
 
 def wrong_ops(made: ModuleType) -> list[str]:
     """The ops whose rewriting has another value; entries are small integers, many of them equal."""
-    made._LONG = 2
+    eagerly(made)
     build, rng, wrong = Builder(), np.random.default_rng(0), []
     for name, (op, operands) in OPS.items():
         inputs = [build.apply(Input("argument", *operand)) for operand in operands]
@@ -201,6 +214,16 @@ BUGS: dict[str, tuple[str, str, str]] = {
         "Log(), total",
     ),
     "sum for the largest": ("sum", r"partial = build.apply\(Sum\(", "partial = build.apply(Max("),
+    "products divided and not added up": (
+        "contract",
+        r"Sum\(\(0,\)\), build.apply\(each",
+        "Max((0,)), build.apply(each",
+    ),
+    "gradients divided and not added up": (
+        "conv2d_weight_grad",
+        r"Sum\(\(0,\)\), build.apply\(each",
+        "Max((0,)), build.apply(each",
+    ),
     "cumsum from the end": ("cumsum", r"LessEqual\(\), j, i", "LessEqual(), i, j"),
     "argsort downwards": ("argsort", r"Less\(\), other, mine", "Less(), mine, other"),
     "ties in the other order": ("argsort", r"Less\(\), j, i", "Less(), i, j"),

@@ -10,7 +10,9 @@ import pytest
 from backends.common.arena import Life, arrange
 from backends.triton_cuda.index import Flat, Num, Part, Var, ravel, size_text, unravel
 from backends.triton_cuda.launch import ALIGNMENT, Launch
+from benchmarks.gpu.ours import ours
 from benchmarks.launches import BOUNDS, plan_of
+from benchmarks.speed.workloads import WORKLOADS
 from gendsl.shape.dim import ZERO, Dim
 
 B, C, H, W, P = (Dim.name(name) for name in "BCHWP")
@@ -94,3 +96,11 @@ def test_exact_quotients_are_written_as_such() -> None:
     assert quotient is not None
     values = {"H": 8, "W": 4, "P": 2}
     assert eval(size_text(quotient), values) == 8
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_no_program_has_the_work_of_many(name: str) -> None:
+    """Products with many summands are divided: a multiprocessor does some TFLOP/s at best."""
+    launches = ours(name, {}).plan.kernels
+    each = {t.name: t.flops / t.programs for launch in launches for t in launch.tasks}
+    assert max(each.values()) < 20e6, max(each, key=lambda task: each[task])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from backends.torch_cpu import TARGET as CPU
-from backends.triton_cuda import TARGET
+from backends.triton_cuda import TARGET, lower
 from backends.triton_cuda.compiled import Step
 from gendsl.ir.evaluate import evaluate
 from gendsl.ir.graph import Node, reachable
@@ -55,6 +55,22 @@ def follows_the_reference(program: Small) -> None:
 @pytest.mark.parametrize(("name", "kind"), CASES)
 def test_values_and_gradients_are_those_of_the_reference(name: str, kind: str) -> None:
     follows_the_reference(small(name, kind))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("conv_vae", "odd"), ("ddpm", "odd"), ("mae", "odd"), ("vq_vae", "wide")]
+)
+def test_gradients_of_weights_in_two_steps(
+    name: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of each example, and their sum: at real sizes, for weights of few tiles."""
+    program = small(name, kind)
+    before = TARGET.compile_function(program.gradients(), program.sizes).plan
+    for limit, value in (("_DEEP", 2), ("_LEAST", 1), ("_PARTS", range(2, 100))):
+        monkeypatch.setattr(lower, limit, value)
+    after = TARGET.compile_function(program.gradients(), program.sizes).plan
+    assert after.launch_count > before.launch_count or after.arena_bytes > before.arena_bytes
+    follows_the_reference(program)
 
 
 @pytest.mark.parametrize("examples", [1, 7, 16, 33])
