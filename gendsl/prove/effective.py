@@ -19,7 +19,7 @@ from gendsl.ir.graph import Node, reachable
 from gendsl.ir.op import NodeType
 from gendsl.ops.leaf import Input
 from gendsl.ops.unary import Softplus
-from gendsl.prove.equal import mentioned, quotient
+from gendsl.prove.equal import extent, mentioned, quotient
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel.normal import KernelError
 from gendsl.prove.kernel.term import Poly
@@ -103,7 +103,7 @@ def _factor(asked: Battery, term: Node, standard: Node) -> tuple[Poly, Poly] | N
         p, q = reader.real(term), reader.real(standard)
         if not p.terms or not q.terms:
             return None
-        (k, e) = max(q.terms.items(), key=lambda x: len(repr(x[0])))
+        (k, e) = max(q.terms.items(), key=lambda x: sum(extent(a) for a, _ in x[0]))
         for m, d in p.terms.items():
             ratio = n.scale(quotient(m, k), d / e)
             rest = n.sub(p, n.mul(ratio, q)) if _plain(ratio) else p

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from functools import cache
 from itertools import islice, permutations, product
 
 from gendsl.prove import lemmas
@@ -160,6 +161,20 @@ def specialized(t: Thm, p: Poly) -> Thm:
     raise n.KernelError("no instance has this form")
 
 
+@cache
+def extent(x: Atom | Poly) -> int:
+    """How large a term is; unlike its text, not by how long the names in it are."""
+    return 1 + sum(extent(y) for y in _inner(x.args if isinstance(x, Atom) else tuple(x.terms)))
+
+
+def _inner(parts: tuple[object, ...]) -> Iterator[Atom | Poly]:
+    for y in parts:
+        if isinstance(y, Atom | Poly):
+            yield y
+        elif isinstance(y, tuple):
+            yield from _inner(y)
+
+
 def _cleared(p: Poly, equations: Sequence[Thm], depth: int = 6) -> Thm | None:
     """p = 0 from q p = 0, where q is a power of a sum that p divides by."""
     worst: dict[Atom, Fraction] = {}
@@ -169,7 +184,7 @@ def _cleared(p: Poly, equations: Sequence[Thm], depth: int = 6) -> Thm | None:
                 worst[a] = max(worst.get(a, Fraction(0)), -k)
     if not worst or not depth:
         return None
-    a, k = max(worst.items(), key=lambda x: (x[0].height, len(repr(x[0]))))
+    a, k = max(worst.items(), key=lambda x: (x[0].height, extent(x[0])))
     cleared = r.times_power(p, a, k)
     steps, rest = reduced(cleared, equations)
     if rest.terms:

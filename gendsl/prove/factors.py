@@ -207,7 +207,7 @@ def _candidates(p: Poly, cone: Cone) -> Iterator[Poly]:
         if f.concl.rel in ("gt", "ge") and len(f.concl.poly.terms) > 1:
             for t in cone.instances(f, [p]):
                 found[content(t.poly)[1]] = None
-    for a in {a for m in p.terms for a, _ in m if a.kind == "P"}:
+    for a in dict.fromkeys(a for m in p.terms for a, _ in m if a.kind == "P"):
         found[a.args[0]] = None
         found[n.scale(a.args[0], -1)] = None
     yield from (c for c in found if len(c.terms) > 1 and _whole(c))
@@ -216,7 +216,7 @@ def _candidates(p: Poly, cone: Cone) -> Iterator[Poly]:
 def _common(p: Poly) -> tuple[list[Poly], Poly]:
     """Positive atoms that divide every term."""
     found: list[Poly] = []
-    for a in {a for a, k in next(iter(p.terms), ()) if k > 0 and n.sign(a) == "+"}:
+    for a in dict.fromkeys(a for a, k in next(iter(p.terms), ()) if k > 0 and n.sign(a) == "+"):
         while all(dict(m).get(a, 0) >= 1 for m in p.terms):
             found.append(of_atom(a))
             p = r.times_power(p, a, Fraction(-1))

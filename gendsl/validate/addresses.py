@@ -67,7 +67,7 @@ def within(load: Access, count: Whole) -> bool:
     load = _for_any_index(load)
     variables = sorted(
         w.variables(load.offset) | {u for u in load.mask.units if u.kind == "var"},
-        key=lambda u: u.serial,
+        key=w.serial,
     )
     start = v.under(load.mask, load.offset)
     _, (offset,), rest = settled(variables, [start], v.conjuncts(load.mask))
@@ -75,7 +75,7 @@ def within(load: Access, count: Whole) -> bool:
     for c in rest:
         condition = v.both(condition, c)
     offset = assuming(v.under(condition, offset), v.conjuncts(condition))
-    left = sorted(w.variables(offset), key=lambda u: u.serial)
+    left = sorted(w.variables(offset), key=w.serial)
     _, (offset,), _ = settled(left, [offset])
     assert isinstance(offset, Whole)
     return w.nonnegative(offset) and w.less(offset, count)
@@ -86,7 +86,7 @@ def _for_any_index(load: Access) -> Access:
     whatever is below its bound."""
     divided = {u.args[0] for u in w.units_of(load.offset) if u.kind == "div"}
     chosen = {a for p in divided for a in p.atoms if a.kind == "get"}
-    ordered = sorted(chosen, key=lambda a: a.serial)
+    ordered = sorted(chosen, key=w.serial)
     to = {a: w.of_unit(w.variable(a.args[1])) for a in ordered if not w.variables(a.args[1])}
     if not to:
         return load
@@ -97,7 +97,7 @@ def assuming(offset: Whole, conditions: Sequence[Value]) -> Whole:
     """The offset where p >= 0 and X - 1 - p >= 0: with p as a variable below X."""
     gaps = [c.args[0] for c in conditions if c.kind == "ge0"]
     for p in gaps:
-        for i in sorted(w.variables(p), key=lambda u: u.serial):
+        for i in sorted(w.variables(p), key=w.serial):
             low = w.of_unit(i) - p
             top = i.args[1] - low
             if not w.variables(low) and w.positive(low) and w.positive(top):
@@ -109,7 +109,7 @@ def assuming(offset: Whole, conditions: Sequence[Value]) -> Whole:
             bound = p + q + 1
             if w.variables(bound) or not w.positive(bound):
                 continue
-            for i in sorted(w.variables(p), key=lambda u: u.serial):
+            for i in sorted(w.variables(p), key=w.serial):
                 slope, rest = w.affine_in(p, i)
                 if slope is None or slope.constant not in (1, -1):
                     continue

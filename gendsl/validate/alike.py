@@ -143,7 +143,8 @@ def same_whole(p: Whole, q: Whole) -> bool:
     if p is q:
         return True
     mine, others = (
-        [u for u in w.units_of(x) - w.units_of(y) if u.kind == "get"] for x, y in ((p, q), (q, p))
+        sorted((u for u in w.units_of(x) - w.units_of(y) if u.kind == "get"), key=w.serial)
+        for x, y in ((p, q), (q, p))
     )
     to: dict[Unit, Whole] = {}
     for u in others:

@@ -91,9 +91,9 @@ def digits(
     """A variable and D such that it has to be split into D * high + low; one that leaves nothing
     of a division before others. `vain` are the D with which a variable was split for nothing."""
     other: tuple[Unit, Whole] | None = None
-    for u in sorted({u for x in things for u in units(x) if u.kind == "div"}, key=_serial):
+    for u in sorted({u for x in things for u in units(x) if u.kind == "div"}, key=w.serial):
         above, below = u.args
-        for i in sorted(w.variables(above), key=_serial):
+        for i in sorted(w.variables(above), key=w.serial):
             if i not in variables:
                 continue
             for width in _widths(i, above, below):
@@ -114,10 +114,6 @@ def _widths(i: Unit, above: Whole, below: Whole) -> Iterable[Whole]:
     for width in (w.exact(below, slope), w.exact(below, -slope), below):
         if width is not None and w.positive(width) and w.exact(i.args[1], width) is not None:
             yield width
-
-
-def _serial(u: Unit) -> int:
-    return u.serial
 
 
 def split(i: Unit, width: Whole) -> tuple[list[Unit], Renaming]:

@@ -355,7 +355,7 @@ def _first(x: Among, lane: Unit) -> Whole:
 def least(low: Value, place: Whole, t: Unit) -> tuple[Value, Whole]:
     """The least of low(t) over all t, and place(t) at the first t that has it."""
     variables, tile, where_ = [t], low, place
-    for u in w.units_of(place):
+    for u in sorted(w.units_of(place), key=w.serial):
         if u.kind == "get" and u.args[0].kind == "pick" and low.kind == "min":
             lane, body = u.args[0].args[1:]
             (own,) = low.args[0] if len(low.args[0]) == 1 else (lane,)

@@ -218,7 +218,7 @@ def at_least(a: Whole, b: Whole) -> Value:
 
 def _without_floor(gap: Whole) -> Whole:
     """floor(n / q) + r >= 0 as n + r q >= 0; r - floor(n / q) >= 0 as r q + q - 1 - n >= 0."""
-    for u in gap.atoms:
+    for u in sorted(gap.atoms, key=w.serial):
         if u.kind == "div":
             slope, rest = w.affine_in(gap, u)
             number, divisor = u.args

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import time
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, KeysView, Mapping
 from typing import Any
 
 
@@ -75,8 +75,9 @@ class Whole:
         return number(other) - self
 
     @property
-    def atoms(self) -> set[Unit]:
-        return {a for m in self.terms for a, _ in m}
+    def atoms(self) -> KeysView[Unit]:
+        """In an order that does not depend on where they lie in memory, as a set's does."""
+        return dict.fromkeys(a for m in self.terms for a, _ in m).keys()
 
     def __str__(self) -> str:
         return _text(self)
@@ -136,6 +137,12 @@ def of_unit(u: Unit) -> Whole:
 def size(name: str) -> Whole:
     """A size by its name: at least 1."""
     return of_unit(unit("size", name))
+
+
+def serial(a: Unit) -> int:
+    """Units in the order in which they were made: what a search takes first may not depend on
+    where they lie in memory."""
+    return a.serial
 
 
 def variable(bound: Whole, name: str = "i") -> Unit:
@@ -205,7 +212,7 @@ def floordiv(p: Whole, q: Whole) -> Whole:
         raise Unmodelled(f"a division by {q}, which may not be positive")
     outside, rest = ZERO, ZERO
     if len(q.terms) > 1:  # a sum divides what is multiplied by all of it
-        for a in sorted(p.atoms, key=lambda u: u.serial):
+        for a in sorted(p.atoms, key=serial):
             slope, other = affine_in(p, a)
             share = exact(slope, q) if slope is not None and slope.terms else None
             if share is not None:
@@ -378,7 +385,7 @@ def _evident(p: Whole, depth: int) -> bool:
         if not _nonnegative(-slope, depth - 1):
             ends.append(rest)
         return all(_nonnegative(end, depth - 1) for end in ends or [rest])
-    for a in (a for a in p.atoms if a.kind == "div"):
+    for a in sorted((a for a in p.atoms if a.kind == "div"), key=serial):
         slope, rest = affine_in(p, a)
         if slope is not None and _by_division(a, slope, rest, depth):
             return True
