@@ -1,4 +1,5 @@
-"""Writes a plan as the Python source of one function over torch tensors.
+"""Writes a plan as the Python source of one function over torch tensors, the plain source: that of
+a step is what `bound.py` makes its two stages of.
 
 In: a plan. Out: `Source`, a module with the constants and
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,11 +30,23 @@ Drawn = Callable[..., Tensor]
 # ---- kernels -----------------------------------------------------------------------------
 
 
+def by_rows(x: Tensor, out: Tensor) -> Tensor:
+    """The entries of `x`, the last axis fastest and so on, in memory of another shape."""
+    out.view(x.shape).copy_(x)
+    return out
+
+
 def scatter_slice(
-    x: Tensor, shape: Sequence[int], axis: int, start: int, stop: int, step: int
+    x: Tensor,
+    shape: Sequence[int],
+    axis: int,
+    start: int,
+    stop: int,
+    step: int,
+    out: Tensor | None = None,
 ) -> Tensor:
     """Zeros of `shape` with `x` at start, start + step, ... along `axis`."""
-    result = torch.zeros(tuple(shape), dtype=x.dtype)
+    result = torch.zeros(tuple(shape), dtype=x.dtype) if out is None else out.zero_()
     result[(slice(None),) * axis + (slice(start, stop, step),)] = x
     return result
 
@@ -168,14 +181,27 @@ def conv2d_relu(
     return torch.relu_(torch.conv2d(x, w, bias, stride, pads))
 
 
-def relu_slope(y: Tensor, g: Tensor) -> Tensor:
+# Adjoints of pointwise functions, into `out` where that is given.
+
+
+def relu_slope(y: Tensor, g: Tensor, out: Tensor | None = None) -> Tensor:
     """`g` where y > 0, else 0."""
-    return torch.ops.aten.threshold_backward.default(g, y, 0.0)
+    if out is None:
+        return _THRESHOLD(g, y, 0.0)
+    return _THRESHOLD_INTO(g, y, 0.0, grad_input=out)
 
 
-def relu_slope_at_0(y: Tensor, g: Tensor) -> Tensor:
+def relu_slope_at_0(y: Tensor, g: Tensor, out: Tensor | None = None) -> Tensor:
     """`g` where y >= 0, else 0."""
-    return torch.ops.aten.threshold_backward.default(g, y, -_smallest(y))
+    if out is None:
+        return _THRESHOLD(g, y, -_smallest(y))
+    return _THRESHOLD_INTO(g, y, -_smallest(y), grad_input=out)
+
+
+_THRESHOLD = torch.ops.aten.threshold_backward.default
+_THRESHOLD_INTO = torch.ops.aten.threshold_backward.grad_input
+_LEAKY = torch.ops.aten.leaky_relu_backward.default
+_LEAKY_INTO = torch.ops.aten.leaky_relu_backward.grad_input
 
 
 def _smallest(x: Tensor) -> float:
@@ -183,36 +209,48 @@ def _smallest(x: Tensor) -> float:
     return 5e-324 if x.dtype is torch.float64 else 1.401298464324817e-45
 
 
-def leaky_slope(x: Tensor, g: Tensor, slope: float) -> Tensor:
+def leaky_slope(x: Tensor, g: Tensor, slope: float, out: Tensor | None = None) -> Tensor:
     """`g` where x > 0, else `slope * g`."""
-    return torch.ops.aten.leaky_relu_backward.default(g, x, slope, False)
+    if out is None:
+        return _LEAKY(g, x, slope, False)
+    return _LEAKY_INTO(g, x, slope, False, grad_input=out)
 
 
-def leaky_slope_at_0(x: Tensor, g: Tensor, slope: float) -> Tensor:
-    """`g` where x >= 0, else `slope * g`."""
+def leaky_slope_at_0(x: Tensor, g: Tensor, slope: float, out: Tensor | None = None) -> Tensor:
+    """`g` where x >= 0, else `slope * g`; `out` may be in the place of neither."""
     # What is at least 0 is above 0 with the least number added, and nothing else is.
-    above = x + _smallest(x)
-    return torch.ops.aten.leaky_relu_backward.grad_input(g, above, slope, False, grad_input=above)
+    above = torch.add(x, _smallest(x), out=out)
+    return _LEAKY_INTO(g, above, slope, False, grad_input=above)
 
 
-def sigmoid_slope(y: Tensor, g: Tensor) -> Tensor:
+def sigmoid_slope(y: Tensor, g: Tensor, out: Tensor | None = None) -> Tensor:
     """`g y (1 - y)`."""
-    return torch.ops.aten.sigmoid_backward.default(g, y)
+    if out is None:
+        return torch.ops.aten.sigmoid_backward.default(g, y)
+    return torch.ops.aten.sigmoid_backward.grad_input(g, y, grad_input=out)
 
 
-def softmax_slope(y: Tensor, g: Tensor, dim: int) -> Tensor:
+def softmax_slope(y: Tensor, g: Tensor, dim: int, out: Tensor | None = None) -> Tensor:
     """`y (g - the sum of g y along dim)`."""
-    return torch.ops.aten._softmax_backward_data.default(g, y, dim, y.dtype)
+    if out is None:
+        return torch.ops.aten._softmax_backward_data.default(g, y, dim, y.dtype)
+    return torch.ops.aten._softmax_backward_data.out(g, y, dim, y.dtype, grad_input=out)
 
 
-def silu_slope(x: Tensor, g: Tensor | None = None) -> Tensor:
+def silu_slope(x: Tensor, g: Tensor | None = None, out: Tensor | None = None) -> Tensor:
     """The derivative of silu at x, times `g`."""
-    return torch.ops.aten.silu_backward.default(torch.ones_like(x) if g is None else g, x)
+    g = torch.ones_like(x) if g is None else g
+    if out is None:
+        return torch.ops.aten.silu_backward.default(g, x)
+    return torch.ops.aten.silu_backward.grad_input(g, x, grad_input=out)
 
 
-def gelu_slope(x: Tensor, g: Tensor | None = None) -> Tensor:
+def gelu_slope(x: Tensor, g: Tensor | None = None, out: Tensor | None = None) -> Tensor:
     """The derivative of gelu at x, times `g`."""
-    return torch.ops.aten.gelu_backward.default(torch.ones_like(x) if g is None else g, x)
+    g = torch.ones_like(x) if g is None else g
+    if out is None:
+        return torch.ops.aten.gelu_backward.default(g, x)
+    return torch.ops.aten.gelu_backward.grad_input(g, x, grad_input=out)
 
 
 def norm_slope(g: Tensor, s: Tensor, r: Tensor, gain: Tensor) -> Tensor:
@@ -228,11 +266,11 @@ def norm_slope(g: Tensor, s: Tensor, r: Tensor, gain: Tensor) -> Tensor:
 
 
 def relu_slope_(y: Tensor, g: Tensor) -> Tensor:
-    return torch.ops.aten.threshold_backward.grad_input(g, y, 0.0, grad_input=g)
+    return _THRESHOLD_INTO(g, y, 0.0, grad_input=g)
 
 
 def relu_slope_at_0_(y: Tensor, g: Tensor) -> Tensor:
-    return torch.ops.aten.threshold_backward.grad_input(g, y, -_smallest(y), grad_input=g)
+    return _THRESHOLD_INTO(g, y, -_smallest(y), grad_input=g)
 
 
 def sigmoid_slope_(y: Tensor, g: Tensor) -> Tensor:
@@ -323,6 +361,7 @@ def namespace(real: torch.dtype) -> dict[str, Any]:
         "dense": dense,
         "channels_last": channels_last,
         "in_order": in_order,
+        "by_rows": by_rows,
         "relu_slope": relu_slope,
         "relu_slope_at_0": relu_slope_at_0,
         "leaky_slope": leaky_slope,
@@ -360,6 +399,31 @@ def cosine(angle: Any) -> Any:
 def sine(angle: Any) -> Any:
     """As `numpy.sin`."""
     return torch.sin(torch.from_numpy(angle)).numpy()
+
+
+# ---- the arena ---------------------------------------------------------------------------
+
+
+class Arena:
+    """Memory for the temporaries of a step, allocated once; `bytes` counts reals as 4 bytes, and
+    with reals of 8 every place is twice as far away."""
+
+    def __init__(self, size: int, real: torch.dtype) -> None:
+        self._real, self._scale = real, real.itemsize // 4
+        self._memory = torch.zeros(self._scale * size, dtype=torch.uint8)
+
+    def at(
+        self,
+        offset: int,
+        shape: tuple[int, ...],
+        strides: tuple[int, ...] | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> Tensor:
+        """A tensor at a place; without strides its last axis varies fastest, and so on."""
+        dtype = self._real if dtype is None else dtype
+        start, size = self._scale * offset, prod(shape) * dtype.itemsize
+        found = self._memory[start : start + size].view(dtype)
+        return found.view(shape) if strides is None else found.as_strided(shape, strides)
 
 
 # ---- the machine -------------------------------------------------------------------------

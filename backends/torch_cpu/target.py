@@ -11,7 +11,7 @@ import linecache
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.util import find_spec
 from math import prod
 from pathlib import Path
@@ -33,7 +33,7 @@ Arrays = Mapping[str, Any]
 
 
 class Executable:
-    """A loaded function; calls it with tensors checked against what it was written for."""
+    """Loaded source; calls it with tensors checked against what it was written for."""
 
     def __init__(self, written: Written, dtype: str) -> None:
         import torch
@@ -49,7 +49,8 @@ class Executable:
         self._real = {"float32": torch.float32, "float64": torch.float64}[dtype]
         self._dtypes = {"real": self._real, "index": torch.int64, "bool": torch.bool}
         self._threads = runtime.threads_for(written.flops)
-        self._function = self._load(runtime.namespace(self._real))
+        self.function = self._load(runtime.namespace(self._real))
+        self.use = written.use
         self._inputs = {given.key: given for given in written.given}
         self._fields = [
             (name, self._dtypes[self._inputs[key].elem], self._inputs[key].shape, key)
@@ -87,23 +88,30 @@ class Executable:
         convert = self._runtime.to_tensor
         return {name: convert(arrays[name], *wanted) for name, *wanted in self._fields}
 
+    def bind(self, carried: Mapping[str, dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+        """What runs a step on these carried tensors, in place, with an arena of its own."""
+        assert self.use is not None
+        with self._torch.inference_mode():
+            arena = self._runtime.Arena(self.use.arena, self._real)
+            run: Any = self.function(**carried, at=arena.at)
+            bound: Callable[..., dict[str, Any]] = run
+            return bound
+
     def call(
         self,
-        carried: Mapping[str, dict[str, Any]],
+        function: Callable[..., dict[str, Any]],
         batch: Arrays,
         hypers: Mapping[str, float],
         noise: Noise,
     ) -> dict[str, Any]:
-        """Run on tensors by container; an exception names the program's place."""
+        """Run one step or a function; an exception names the program's place."""
         if self._torch.get_num_threads() != self._threads:
             self._torch.set_num_threads(self._threads)
         numbers = {name: float(value) for name, value in hypers.items()}
         draw = self._runtime.drawer(noise, self._ahead, self._real)
         try:
             with self._torch.inference_mode():
-                return self._function(
-                    **carried, data=self.batch(batch), hyper=numbers, number=noise.step, draw=draw
-                )
+                return function(data=self.batch(batch), hyper=numbers, number=noise.step, draw=draw)
         except Exception as problem:
             note = self._place(problem)
             if note:
@@ -131,6 +139,10 @@ def _carried(tensors: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
+def _not_loaded(**_: Any) -> dict[str, Any]:
+    raise RuntimeError("a step runs on values; load them first")
+
+
 class Step:
     """A compiled training step; see `gendsl.target.CompiledStep`."""
 
@@ -147,11 +159,14 @@ class Step:
         )
         self._exe = Executable(written, dtype)
         self.source = written.text
+        assert written.use is not None
+        self.use = written.use
         self._shapes = {
             key: tuple(d.size(sizes) for d in node.type.shape) for key, node in step.updates.items()
         }
         self._elems = {key: elements(node.type.elem) for key, node in step.updates.items()}
         self._carried = _carried({})
+        self._bound: Callable[..., dict[str, Any]] = _not_loaded
         self._metrics: dict[str, Any] = {}
         self._untold: list[int] = []  # the step that `latest` has not told yet
 
@@ -169,6 +184,7 @@ class Step:
             raise ValueError(f"values to load do not fit the step: {', '.join(odd)}")
         tensors = {key: self._own(key, array) for key, array in values.items()}
         self._carried = _carried(tensors)
+        self._bound = self._exe.bind(self._carried)
         self._metrics = {}
 
     def _own(self, key: str, array: Any) -> Any:
@@ -179,7 +195,7 @@ class Step:
 
     def run(self, batch: Arrays, hypers: Mapping[str, float], noise: Noise) -> None:
         """One step, at number `noise.step`."""
-        self._metrics = self._exe.call(self._carried, batch, hypers, noise)
+        self._metrics = self._exe.call(self._bound, batch, hypers, noise)
         self._untold = [noise.step]
 
     def metrics(self) -> dict[str, float]:
@@ -243,7 +259,7 @@ class Function:
             for kind in CARRIED
             for key in exe.reads(kind)
         }
-        outputs = exe.call(_carried(tensors), batch, hypers, noise)
+        outputs = exe.call(partial(exe.function, **_carried(tensors)), batch, hypers, noise)
         return {name: to_array(tensor) for name, tensor in outputs.items()}
 
 

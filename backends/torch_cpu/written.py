@@ -16,11 +16,13 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 import gendsl.ir
 import gendsl.ops
 from backends.torch_cpu.emit import emit
+from backends.torch_cpu.use import Use
 from gendsl.ir.graph import Builder, Node, postorder
 from gendsl.ir.plan import Plan
 from gendsl.ir.text import nodes_text
@@ -42,25 +44,32 @@ class Given:
 
 @dataclass(frozen=True)
 class Written:
-    """`notes` say what a line of the text computes, for errors."""
+    """`notes` say what a line of the text computes, for errors. `use` is None for a function,
+    which is called as it stands; a step is bound to its carried tensors and an arena first."""
 
     name: str
     text: str
     flops: int
     given: tuple[Given, ...]
     notes: Mapping[int, str]
+    use: Use | None
 
 
 def write_out(plan: Plan, builder: Builder | None, *, carries: bool) -> Written:
-    """The source of a plan."""
-    source = emit(plan, carries=carries)
+    """The source of a plan; `carries`: of a step."""
+    source, use = emit(plan, carries=carries), None
+    if carries:
+        from backends.torch_cpu.bound import bound_source  # asks torch what calls return
+
+        made = bound_source(plan, source)
+        source, use = made.source, made.use
     given = tuple(
         Given(f"{b.node.op.kind}:{b.node.op.key}", elements(b.elem), b.shape)
         for b in plan.inputs
         if isinstance(b.node.op, Input)
     )
     notes = {line: _note(nodes, builder) for line, nodes in source.nodes.items()}
-    return Written(plan.name, source.text, plan.flops, given, notes)
+    return Written(plan.name, source.text, plan.flops, given, notes, use)
 
 
 def elements(elem: Elem) -> str:
@@ -97,11 +106,11 @@ def identity(
 
 @cache
 def fingerprint() -> str:
-    """A hash of the files that decide what is written."""
+    """A hash of what decides what is written: the compiler's files, and which torch it is."""
     here = Path(__file__).parent
     folders = [here, here.parent / "common"]
     folders += [Path(package.__file__ or "").parent for package in (gendsl.ir, gendsl.ops)]
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(version("torch").encode())
     for folder in folders:
         for file in sorted(folder.glob("*.py")):
             digest.update(file.read_bytes())
@@ -137,7 +146,11 @@ def _read(path: Path) -> Written | None:
     held = json.loads(body)
     given = tuple(Given(g["key"], g["elem"], tuple(g["shape"])) for g in held["given"])
     notes = {int(line): note for line, note in held["notes"].items()}
-    return Written(held["name"], held["text"], held["flops"], given, notes)
+    use = held["use"]
+    if use is not None:
+        library = {name: (count, size) for name, (count, size) in use["library"].items()}
+        use = Use(use["arena"], use["live"], library)
+    return Written(held["name"], held["text"], held["flops"], given, notes, use)
 
 
 def _write(path: Path, made: Written) -> None:

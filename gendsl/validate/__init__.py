@@ -8,7 +8,8 @@
     alike.py       values that are the same up to names and the order of operands
     normal.py      values as polynomials of the prover's kernel; equality
     addresses.py   which elements the accesses of a generic program reach
-    torch_text.py  executes the torch source of a plan (torch_values.py: what calls mean)
+    torch_text.py  executes the torch source of a plan (torch_values.py: what calls mean,
+                   torch_memory.py: what lies where, and when it may be read)
     triton_text.py executes Triton source (triton_values.py: what calls mean)
     check_torch.py, check_triton.py   statements and kernels against the graph
     arena.py       temporaries that share memory

@@ -8,6 +8,7 @@ over: a name, an output or a carried value without a finding of its own is `unkn
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Mapping
 
 from gendsl.ir.graph import Node
@@ -19,6 +20,7 @@ from gendsl.validate import whole as w
 from gendsl.validate.meaning import At, Meaning, Sizes, offset, places
 from gendsl.validate.normal import equal
 from gendsl.validate.optimizers import updated
+from gendsl.validate.torch_memory import Memories
 from gendsl.validate.torch_text import Assigned, Event, Machine, Returned, Trouble, Updated
 from gendsl.validate.torch_values import Anything, Tensor, scalar
 from gendsl.validate.value import Value
@@ -51,7 +53,7 @@ class _Checker:
         self.nodes |= {b.name: b.node for b in plan.inputs}
         self.held: dict[Node, tuple[str, Whole]] = {}
         cells: dict[str, Anything] = {}
-        self.machine = Machine(dict(containers), cells)
+        self.machine = Machine(dict(containers), Memories(cells))
         for node in _inputs(plan):
             op = node.op
             assert isinstance(op, Input)
@@ -64,6 +66,7 @@ class _Checker:
             if op.kind == "step":
                 self.machine.names["number"] = cells[key]
         self.done: dict[str, str] = {}
+        self.stored: dict[str, Anything] = {}  # what cells held when that was shown
         self.updates: set[int] = set()
 
     def _tensor(self, node: Node, memory: str) -> Tensor:
@@ -92,15 +95,8 @@ class _Checker:
             case Trouble(reason=reason, line=line, name=name):
                 yield Finding(name or "statement", UNKNOWN, line, reason)
                 self._give(name)
-            case Assigned(name=name, value=made, line=line, stored=True):
-                node = self.plan.outputs.get(name)
-                yield (
-                    self._finding(name, node, made, line)
-                    if node is not None
-                    else Finding(name, DIFFERS, line, "no output has this name")
-                )
-                yield from self._kept_apart(name, made, line)
-                self.done[name] = "stored"
+            case Assigned(cell=cell) if cell:
+                yield from self._stored(event)
             case Assigned(name=name, value=made, line=line):
                 node = self.nodes.get(name)
                 if node is None or (isinstance(node.op, Input) and node in self.held):
@@ -120,6 +116,27 @@ class _Checker:
                         yield self._finding(f"output {name}", node, made, line, own=False)
                         self.done[name] = "returned"
 
+    def _stored(self, event: Assigned) -> Iterable[Finding]:
+        """A value in the place of a carried tensor: the output of that name, or a part of it."""
+        cell, made, line = event.cell, event.value, event.line
+        node, output = self.nodes.get(event.name), self.plan.outputs.get(cell)
+        part = node is not None and node is not output and not isinstance(node.op, Input)
+        if node is None and event.name != cell:
+            return  # a value that has no name in the plan: what reads it is shown
+        if output is None:
+            yield Finding(cell, DIFFERS, line, "no output has this name")
+            return
+        held = node if part and node is not None else output
+        yield self._finding(cell, held, made, line)
+        yield from self._kept_apart(cell, made, line)
+        if isinstance(made, Tensor):
+            memory = f"{cell}@{line}"
+            shown = self._tensor(held, memory)
+            self.machine.cells[cell] = Tensor(shown.shape, shown.entry, made.memory)
+            self.held[held] = (memory, w.ZERO)
+        if not part:
+            self.done[cell], self.stored[cell] = "stored", self.machine.cells[cell]
+
     def _give(self, name: str) -> None:
         """From here on the name stands for its node."""
         node = self.nodes.get(name)
@@ -127,14 +144,23 @@ class _Checker:
             return
         memory = f"value:{name}"
         self.held[node] = (memory, w.ZERO)
-        old = self.machine.names.get(name)
+        machine = self.machine
+        old: Anything = machine.memory.contents.get(name, machine.names.get(name))
+        if name in machine.views:
+            old = machine.value(ast.Name(name))
         number = not node.type.rank and not isinstance(old, Tensor)
         if number and isinstance(old, Value | Whole):
             self.machine.names[name] = Meaning(self.sizes, self.held).at(node, ())
             return
         tensor = self._tensor(node, memory)
         kept = old.memory if isinstance(old, Tensor) else tensor.memory
-        self.machine.names[name] = Tensor(tensor.shape, tensor.entry, kept)
+        given = Tensor(tensor.shape, tensor.entry, kept)
+        if name in machine.views:
+            machine.shown[name] = given
+        elif name in machine.memory.contents:
+            machine.memory.contents[name] = given
+        elif name not in machine.memory.places:
+            machine.names[name] = given
 
     def _kept_apart(self, name: str, made: Anything, line: int) -> Iterable[Finding]:
         """A carried value must not share memory with another one."""
@@ -251,9 +277,11 @@ class _Checker:
     def _outputs(self) -> Iterable[Finding]:
         """Every output is returned, stored, or where its name says."""
         for name, node in self.plan.outputs.items():
-            if name in self.done and self.done[name] != "updated":
-                continue
             cell = self.machine.cells.get(name)
+            if self.done.get(name) == "returned":
+                continue
+            if self.done.get(name) == "stored" and cell is self.stored[name]:
+                continue
             if self.carries and cell is not None:
                 made = self._finding(f"final {name}", node, cell, 0, own=False)
                 if made.status != PROVED:

@@ -7,7 +7,6 @@ their docstrings say; `CALLS` holds functions by the name in the text, `METHODS`
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from gendsl.validate import torch_values as tv
 from gendsl.validate import value as v
@@ -195,7 +194,39 @@ def _full(shape: Anything, fill: Anything, dtype: Anything = None) -> Tensor:
 
 
 def _clone(x: Tensor) -> Tensor:
-    return replace(x, memory=tv.own_memory())
+    return Tensor(x.shape, x.entry)
+
+
+def _perhaps_same(x: Tensor) -> Tensor:
+    """The same values, in the same memory or in another: what is written to it may not be seen."""
+    return Tensor(x.shape, x.entry, x.memory)
+
+
+def _at_least(x: Anything, low: Anything) -> Anything:
+    """The larger of x and a number: the relu, if that is 0."""
+    zero = isinstance(low, Value) and low.kind == "num" and low.args[0] == 0
+    return of_op("relu")(x) if zero else of_op("maximum")(x, low)
+
+
+def _softplus(x: Anything, beta: Anything, threshold: Anything) -> Anything:
+    if beta is not w.ONE and integer(beta) != 1:
+        raise Unmodelled("a softplus of another slope")
+    return tv.softplus(x, threshold)
+
+
+_COMPARED = (
+    ("lt", "less", False),
+    ("le", "less_equal", False),
+    ("gt", "less", True),
+    ("ge", "less_equal", True),
+    ("eq", "equal", False),
+    ("ne", "not_equal", False),
+)
+
+
+def _compared(kind: str, turned: bool) -> Callable[..., Anything]:
+    """x < y and so on; `turned`: y < x."""
+    return lambda x, y: tv.comparison(kind, y, x) if turned else tv.comparison(kind, x, y)
 
 
 _NAMED = {
@@ -238,7 +269,7 @@ CALLS: dict[str, Callable[..., Anything]] = {
     **{name: of_op(op) for name, op in _NAMED.items()},
     "torch.nn.functional.softplus": tv.softplus,
     "torch.pow": tv.power,
-    "in_order": lambda x: x,  # the same tensor, in another order of memory
+    "in_order": _perhaps_same,
     "torch.where": tv.where,
     "torch.clamp": tv.clamp,
     "torch.nn.functional.pad": padded,
@@ -261,6 +292,18 @@ CALLS: dict[str, Callable[..., Anything]] = {
     "torch.dot": ranked(1, 1),
     "torch.matmul": product,
     "torch.addmm": _addmm,
+    "torch.mul": _binary("mul"),
+    "torch.div": _binary("div"),
+    "torch.neg": of_op("neg"),
+    "torch.clamp_min": _at_least,
+    "torch._C._nn.silu": of_op("silu"),
+    "torch._C._nn.gelu": of_op("gelu"),
+    "torch._C._nn.leaky_relu": tv.leaky_relu,
+    "torch._C._nn.softplus": _softplus,
+    **{f"torch.{name}": _compared(kind, turned) for name, kind, turned in _COMPARED},
+    "torch.logical_and": lambda x, y: tv.pointwise(v.both, x, y),
+    "torch.logical_or": lambda x, y: tv.pointwise(v.either, x, y),
+    "torch.logical_not": lambda x: tv.pointwise(v.negate, x),
     "torch.add": _scaled("add"),
     "torch.sub": _scaled("sub"),
     "torch.addcmul": _addcmul,
@@ -275,9 +318,8 @@ CALLS: dict[str, Callable[..., Anything]] = {
     "dense": _dense,
     **_SLOPES,
     "norm_slope": tv.norm_slope,
-    **{f"{name}_": meaning for name, meaning in _SLOPES.items()},
     "torch.nn.functional.leaky_relu": tv.leaky_relu,
-    "channels_last": lambda x: x,
+    "channels_last": _perhaps_same,
     "leaky_slope": tv.leaky("less"),
     "leaky_slope_at_0": tv.leaky("less_equal"),
     "scatter_slice": tv.scatter_slice,
@@ -288,6 +330,24 @@ CALLS: dict[str, Callable[..., Anything]] = {
     "float": tv.to_real,
     "num.power": tv.power,
 }
+# Functions that leave their result in the place of one of their operands.
+OVERWRITING: dict[str, tuple[int, Callable[..., Anything]]] = {
+    "torch.relu_": (0, of_op("relu")),
+    **{f"{name}_": (1, meaning) for name, meaning in _SLOPES.items()},
+}
+# Calls of whose result entry i depends on entries i of operands of its shape only.
+ENTRYWISE = frozenset(
+    (
+        *(f"torch.{name}" for name in _POINTWISE),
+        *("torch.mul", "torch.div", "torch.neg", "torch.clamp_min", "torch.clamp", "torch.pow"),
+        *("torch.add", "torch.sub", "torch.addcmul", "torch.where"),
+        *(f"torch.{name}" for name, _, _ in _COMPARED),
+        *("torch.logical_and", "torch.logical_or", "torch.logical_not"),
+        *("torch._C._nn.silu", "torch._C._nn.gelu", "torch._C._nn.leaky_relu"),
+        *("torch._C._nn.softplus", "leaky_slope"),
+        *(name for name in _SLOPES if name != "softmax_slope"),
+    )
+)
 # Methods that leave their result in the tensor's own memory.
 IN_PLACE: dict[str, Callable[..., Anything]] = {
     "add_": _scaled("add"),
@@ -300,9 +360,12 @@ METHODS: dict[str, Callable[..., Anything]] = {
     "t": tv.transposed,
     "permute": tv.permuted,
     "reshape": reshaped,
+    "view": tv.viewed,
     "expand": tv.expanded,
     "unsqueeze": tv.unsqueezed,
     "squeeze": tv.squeezed,
     "clone": _clone,
-    "contiguous": lambda x: x,
+    "contiguous": _perhaps_same,
 }
+# Methods whose result shows the tensor's memory, whatever that is.
+VIEWS = frozenset(("t", "permute", "view", "expand", "unsqueeze", "squeeze"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import prod
 from typing import Any
@@ -32,11 +32,15 @@ def own_memory() -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Tensor:
-    """`memory` names what an update in place of this tensor, or of a view of it, would change."""
+    """`memory` names what an update in place of this tensor, or of a view of it, would change. A
+    view that holds each entry of `base` once says by `undo` where: the index in the view of an
+    index in the base."""
 
     shape: tuple[int, ...]
     entry: Entry = field(repr=False)
     memory: frozenset[str] = field(default_factory=own_memory)
+    base: Tensor | None = field(default=None, repr=False)
+    undo: Callable[[At], At] | None = field(default=None, repr=False)
 
     def at(self, at: Sequence[Whole]) -> Value | Whole:
         return self.entry(tuple(at))
@@ -264,10 +268,19 @@ def softplus(x: Anything, threshold: Anything = None) -> Anything:
 # ---- movement ----------------------------------------------------------------------------
 
 
+def _one_to_one(view: Tensor, x: Tensor, undo: Callable[[At], At]) -> Tensor:
+    """`view` as a view of x that holds each entry of it once."""
+    first = x.undo
+    if x.base is None or first is None:
+        return replace(view, base=x, undo=undo)
+    return replace(view, base=x.base, undo=lambda at: undo(first(at)))
+
+
 def permuted(x: Tensor, *perm: Anything) -> Tensor:
     order = integers(perm)
     shape = tuple(x.shape[p] for p in order)
-    return Tensor(shape, lambda at: x.at([at[order.index(k)] for k in range(len(order))]), x.memory)
+    view = Tensor(shape, lambda at: x.at([at[order.index(k)] for k in range(len(order))]), x.memory)
+    return _one_to_one(view, x, lambda at: tuple(at[p] for p in order))
 
 
 def transposed(x: Tensor) -> Tensor:
@@ -285,6 +298,13 @@ def reshaped(x: Tensor, *shape: Anything) -> Tensor:
         raise Unmodelled(f"a reshape of {x.shape} to {to}")
     extents, own = (tuple(map(w.number, s)) for s in (to, x.shape))
     return Tensor(to, lambda at: x.at(places(offset(at, extents), own)), x.memory)
+
+
+def viewed(x: Tensor, *shape: Anything) -> Tensor:
+    """`x.view(...)`, which unlike `reshape` never copies."""
+    view = reshaped(x, *shape)
+    extents, own = (tuple(map(w.number, s)) for s in (view.shape, x.shape))
+    return _one_to_one(view, x, lambda at: places(offset(at, own), extents))
 
 
 def expanded(x: Tensor, *shape: Anything) -> Tensor:

@@ -1,6 +1,7 @@
 """What a training step of the benchmark's workloads costs, without a clock: `gates.json` holds how
-many torch operations it calls, its work, the most memory its temporaries take at once, and an upper
-bound of page faults per step after warm-up. And the source of shipped programs, in `sources/`.
+many torch operations it calls, its work, the bytes of its arena and how much of it is alive at once
+at most, what torch allocates besides (tensors and bytes), and an upper bound of page faults per
+step after warm-up. And the source of shipped programs, in `sources/`.
 
 A change of these numbers is meant or it is a loss: `--update-golden` writes the new ones.
 """
@@ -25,12 +26,15 @@ from gendsl.noise import Noise
 from gendsl.passes.joint import joint
 from gendsl.passes.pipeline import transform_step
 from tests.conftest import Golden
+from tests.passes.test_programs import PROGRAMS
+from tests.validate.conftest import compiled_of
 
 HERE = Path(__file__).parent
 GATES = HERE / "gates.json"
 SHOWN = ("autoencoder", "vae", "beta_vae", "vq_vae", "gan")
 PICTURE = {"C": 1, "H": 8, "W": 8}
 WARM, MEASURED = 3, 6
+LOOSE = 1.25  # an arena may be larger than what is alive at once by this
 SLACK = 8  # faults that the interpreter may cause in every step
 
 
@@ -76,7 +80,10 @@ def test_cost_of_a_step(name: str, updating: bool) -> None:
     fresh = min(each)  # what the interpreter does in between is not the step's
     with Calls() as calls:
         run(WARM + MEASURED)
-    cost = {"aten": calls.count, "flops": step.plan.flops, "bytes": step.plan.peak_bytes}
+    use = step.use
+    cost = {"aten": calls.count, "flops": step.plan.flops, "arena": use.arena, "live": use.live}
+    cost |= {"allocations": use.allocations, "allocated": use.allocated}
+    assert use.arena <= LOOSE * use.live
     table = json.loads(GATES.read_text()) if GATES.exists() else {}
     if updating:
         bound = max(SLACK, 2 * fresh)
@@ -100,3 +107,9 @@ def test_source_of_a_program(name: str, root: Path, golden: Golden) -> None:
     sizes = {**PICTURE, **sizes, "B": recipe.batch}
     step = TARGET.compile_step(transform_step(joint(analysis.graph, recipe)), sizes)
     golden(HERE / "sources" / f"{name}.py.txt", step.source)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_arena_of_a_program(name: str) -> None:
+    use = compiled_of(name, "torch_cpu").use
+    assert 0 < use.live <= use.arena <= LOOSE * use.live

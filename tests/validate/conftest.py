@@ -17,11 +17,16 @@ Emitted = tuple[str, Any]
 
 
 @cache
-def emitted_of(program: str, target: str) -> Emitted:
+def compiled_of(program: str, target: str) -> Any:
+    """A program's step on a target, at its own sizes."""
     options = RunOptions(program=f"programs/{program}.gml", emit="torch", allow_refuted=True)
     source = program_of(read_program(options, Sink(), prove=False), options)
     job = prepare(options, source, target, to_run=False)
-    compiled: Any = job.target.compile_step(joint_graphs(job)[0], job.sizes)
+    return job.target.compile_step(joint_graphs(job)[0], job.sizes)
+
+
+def emitted_of(program: str, target: str) -> Emitted:
+    compiled = compiled_of(program, target)
     return compiled.source, compiled.plan
 
 

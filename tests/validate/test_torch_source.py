@@ -17,9 +17,9 @@ from gendsl.validate.verdict import PROVED, Validation
 Emitted = Callable[[str, str], tuple[str, Any]]
 
 BUGS = {
-    "sign": (r"0\.5 \* encoder_logvar", "-0.5 * encoder_logvar"),
+    "sign": (r"encoder_logvar, 0\.5,", "encoder_logvar, -0.5,"),
     "wrong noise": (r'eps", "normal"', 'eps", "uniform"'),
-    "wrong axis": (r"torch\.sum\((\w+), 0\)", r"torch.sum(\1, 1)"),
+    "wrong axis": (r"torch\.sum\((\w+), 0, out", r"torch.sum(\1, 1, out"),
     "dropped transpose": (r"\.t\(\)", ""),
     "wrong rate": (r"lr=0\.001", "lr=0.002"),
     "wrong gradient": (r'"encoder\.mu\.b": \w+', '"encoder.mu.b": grad_encoder_logvar_b'),
@@ -68,19 +68,56 @@ def test_bug_is_caught(emitted: Emitted, bug: str) -> None:
 def test_reading_memory_after_its_update_is_not_proved(emitted: Emitted) -> None:
     """A view of a parameter that is read after the optimizer overwrote it."""
     text, plan = emitted("vae", "torch_cpu")
-    made = text.replace("    return {", "    neg_elbo = torch.sum(encoder_mu_w.t())\n    return {")
+    end = "        return {"
+    made = text.replace(end, f"        torch.sum(encoder_mu_w, None, out=neg_elbo)\n{end}")
+    assert made != text
     assert verdict(made, plan).status != PROVED
 
 
+# What goes wrong when memory is shared, written early or read late.
+MEMORY = {
+    "two lives in one place": (r"sub_1 = at\(\d+,", "sub_1 = at(MUL,"),
+    "a view of memory used again": (r"torch\.mm\(add_2_t, where_1", "torch.mm(relu_2_t, where_1"),
+    "the result in another's place": (r"out=mul_3\)", "out=sub_1)"),
+    "two results in each other's place": (
+        r"(?s)out=grad_decoder_h_b\)(.*?)out=grad_decoder_h_w\)",
+        r"out=grad_decoder_h_w)\1out=grad_decoder_h_b)",
+    ),
+    "a product in the place of its operand": (r"out=contract_1\)", "out=where_1)"),
+    "an operand overwritten while it waits": (r"contract_1, eps, out=\w+", "eps, eps, out=expm1_1"),
+    "a result that nobody keeps": (r"add_\(_sub_1\)", "add(_sub_1)"),
+    "a copy bound for good": (r"encoder_mu_logvar_w\.t\(\)", "encoder_mu_logvar_w.t().clone()"),
+    "a value bound for good": (r"add_2\.t\(\)", "torch.exp(add_2).t()"),
+    "a parameter overwritten": (r"out=mul_3\)", "out=decoder_out_w)"),
+    "no memory at all": (r"\n +mul_3 = at\(.*\)", ""),
+    "memory with gaps": (r"mul_3 = at\((\d+), (\(.*?\))\)", r"mul_3 = at(\1, \2, strides=(65, 1))"),
+    "a place bound twice": (r"( +mul_3 = at\(.*\))", r"\1\n\1"),
+}
+
+
+@pytest.mark.parametrize("bug", MEMORY)
+def test_bug_of_memory_is_caught(emitted: Emitted, bug: str) -> None:
+    text, plan = emitted("vae", "torch_cpu")
+    pattern, replacement = MEMORY[bug]
+    place = re.search(r"mul_2 = at\((\d+),", text)
+    assert place is not None
+    made, count = re.subn(pattern, replacement.replace("MUL", place[1]), text, count=1)
+    assert count == 1
+    assert verdict(text, plan).status == PROVED
+    found = verdict(made, plan)
+    assert found.status != PROVED
+    assert any(f.reason for k in found.kernels for f in k.findings)
+
+
 CALLS = {
-    "steeper leaky relu": ("lsgan", r"leaky_relu\((\w+), 0\.2\)", r"leaky_relu(\1, 0.3)"),
+    "steeper leaky relu": ("lsgan", r"leaky_relu\((\w+), 0\.2,", r"leaky_relu(\1, 0.3,"),
     "other side of 0": ("lsgan", r"leaky_slope_at_0\(", "leaky_slope("),
     "cotangent for value": (
         "lsgan",
-        r"sigmoid_slope_\((\w+), (.*)\)  #",
-        r"sigmoid_slope_(\2, \1)",
+        r"sigmoid_slope_\((\w+), (.*)\)\n",
+        r"sigmoid_slope_(\2, \1)\n",
     ),
-    "softmax of columns": ("mae", r"softmax_slope\((\w+), (\w+), 3\)", r"softmax_slope(\1, \2, 2)"),
+    "softmax of columns": ("mae", r"softmax_slope\((\w+), (\w+), 3,", r"softmax_slope(\1, \2, 2,"),
     "norm of the cotangent": ("mae", r"norm_slope\((\w+), (\w+),", r"norm_slope(\2, \1,"),
     "rows of another order": ("mae", r"gather\((\w+), slice_1, 1\)", r"gather(\1, slice_1, 0)"),
 }
