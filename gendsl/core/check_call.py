@@ -28,8 +28,8 @@ from gendsl.core.term import (
     Spreadout,
     Term,
 )
+from gendsl.core.unknown import advice, functions
 from gendsl.diagnostics.model import Label
-from gendsl.diagnostics.suggest import did_you_mean
 from gendsl.shape.dim import ONE, Dim
 from gendsl.shape.tensor_type import Axis, Fin, Item, Spread, TensorType
 from gendsl.source.text import Span
@@ -127,10 +127,9 @@ def _not_a_function(name: str, callee: Span, ctx: Context) -> None:
             help = f"`{name}[...]` looks up entries" if value and value.type.items else None
             ctx.error("E0303", f"`{name}` cannot be called", callee, "not a function", help=help)
         return
-    known = [n for n, e in body.module.entities.items() if isinstance(e, FnEntity)]
-    guess = did_you_mean(name, [*known, *BUILTINS])
+    help = advice(name, [*functions(body.module), *BUILTINS], ctx)
     body.module.broken.add(name)
-    ctx.error("E0203", f"unknown function `{name}`", callee, "not in scope", help=guess)
+    ctx.error("E0203", f"unknown function `{name}`", callee, "not in scope", help=help)
 
 
 def _may_call(entity: FnEntity, ctx: Context, span: Span) -> bool:

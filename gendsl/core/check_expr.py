@@ -19,8 +19,8 @@ from gendsl.core.scope import FnEntity, ObjectiveEntity, ValueEntity
 from gendsl.core.show import show_kind, show_type
 from gendsl.core.sizes import constant
 from gendsl.core.term import Apply, Flag, GlobalTerm, Literal, PiTerm, Poison, SizeTerm, Term
+from gendsl.core.unknown import advice
 from gendsl.diagnostics.model import Label
-from gendsl.diagnostics.suggest import did_you_mean
 from gendsl.shape.dim import Dim
 from gendsl.shape.tensor_type import Bool, Fin, Range, Real, TensorType
 from gendsl.syntax import ast
@@ -134,7 +134,7 @@ def _unknown(expr: ast.Name, ctx: Context) -> Term:
         f"unknown name `{expr.name}`",
         expr.span,
         "not in scope",
-        help=did_you_mean(expr.name, known),
+        help=advice(expr.name, known, ctx),
     )
     body.values[expr.name] = poison  # reported here, not at every use in this body
     return poison

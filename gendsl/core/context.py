@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,6 +26,9 @@ class Definitions(Protocol):
 
     def inherit(self, module: Module, conditions: list[Condition]) -> None:
         """Take over the size conditions of a module's declarations."""
+
+    def exports(self, importer: Module) -> Mapping[str, frozenset[str]]:
+        """By module of the standard library, what a program can import from it."""
 
     def size_places(self, names: frozenset[str]) -> tuple[Label, ...]:
         """Labels `this size` at the declarations of the named sizes."""

@@ -6,6 +6,7 @@ is one diagnostic. Definitions are checked on first use and once.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -46,6 +47,10 @@ class Checker:
     objectives: dict[str, ObjectiveDef] = field(default_factory=dict)
     objective_bodies: dict[str, Body] = field(default_factory=dict)
     main: Module | None = None
+    exported: Callable[[Module], Mapping[str, frozenset[str]]] = lambda _: {}
+
+    def exports(self, importer: Module) -> Mapping[str, frozenset[str]]:
+        return self.exported(importer)
 
     def signature(self, entity: FnEntity) -> Signature | None:
         definition = self.definition(entity)
@@ -88,6 +93,7 @@ def check(
     """Check a program (or, with a `name`, a stdlib module on its own); None after errors."""
     checker = Checker(sink)
     loader = Loader(sink, find, lambda: available, lambda m: _declare(m, checker))
+    checker.exported = loader.exports
     module = loader.main(source, name)
     checker.main = module
     if module.incomplete:

@@ -44,6 +44,20 @@ class Loader:
         self.declare(module)
         return module
 
+    def exports(self, importer: Module) -> dict[str, frozenset[str]]:
+        """What can be imported from each available module; read only to explain a mistake."""
+        found: dict[str, frozenset[str]] = {}
+        for name in self.available():
+            module = self.modules.get(name)
+            if module is None:
+                source = self.find(name, importer.source.path)
+                if source is None or name in self._busy:
+                    continue
+                module = Module(name, source, parse(source, Sink()))
+            declared = (d for d in module.tree.declarations if isinstance(d, ast.FnDecl))
+            found[name] = frozenset(d.name.name for d in declared)
+        return found
+
     def _parse(self, name: str, source: SourceFile) -> Module:
         """The module of a file; it is `incomplete` after syntax errors."""
         own = Sink()
