@@ -128,6 +128,11 @@ def check_all(
     further parts of the report, `certificates` the folder for proof objects."""
     from gendsl.cli.check_report import Reporter
 
+    if certificates is not None:
+        from gendsl.run.files import disk_errors
+
+        with disk_errors("make", certificates):  # before anything is proved in vain
+            certificates.mkdir(parents=True, exist_ok=True)
     reporter = Reporter(format, sys.stdout)
     done = []
     for path in paths:
@@ -159,11 +164,13 @@ def check_one(
     if certificates is not None and settled:
         from gendsl.cli.check_coq import write_exports
         from gendsl.prove.certify import write
+        from gendsl.run.files import disk_errors
 
         assert analysis.graph is not None and analysis.interface is not None
         source = path if analysis.source is None else analysis.source.path
-        write(certificates, source, analysis.graph, analysis.interface, settled)
-        write_exports(certificates, analysis, settled)
+        with disk_errors("write in", certificates):
+            write(certificates, source, analysis.graph, analysis.interface, settled)
+            write_exports(certificates, analysis, settled)
     extras: tuple[Extra, ...] = ()
     if "coq" in asked and settled:
         from gendsl.cli.check_coq import judged

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,13 +34,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--steps", type=whole(1), metavar="N", help="how many steps to train")
     parser.add_argument(
-        "--seed", type=whole(0), default=0, metavar="N", help="seed of all randomness (default 0)"
+        "--seed", type=whole(0), metavar="N", help="seed of all randomness (default 0)"
     )
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="the run's folder (default runs/PROGRAM)"
     )
     parser.add_argument(
-        "--resume", action="store_true", help="go on from the newest checkpoint in the folder"
+        "--resume",
+        action="store_true",
+        help="go on with the run in the folder (the program's newest), with the flags it had",
     )
     parser.add_argument(
         "--raw", action="store_true", help="sample with the trained, not the averaged weights"
@@ -83,7 +86,7 @@ def execute(args: argparse.Namespace) -> int:
     require_program(args.program)
     from gendsl.run import kept, startup
 
-    asked = options(args)
+    asked = as_before(args) if args.resume else options(args)
     with startup.quick():
         _check_passes(args.passes)
         entry = None if args.emit else kept.look(asked)
@@ -111,6 +114,30 @@ def _front_text(analysis: Analysis, stage: str) -> str | None:
     return stage_text(analysis, stage)
 
 
+def as_before(args: argparse.Namespace) -> RunOptions:
+    """The options of a run that goes on: those it was started with, but for what is given anew."""
+    from gendsl.cli.run_folder import options_of
+    from gendsl.run.folder import choose
+    from gendsl.run.manifest import read
+
+    asked = options(args)
+    manifest = choose(asked.name, asked.out, resume=True).manifest
+    if not manifest.is_file():
+        return asked
+    then = options_of(read(manifest)["command"])
+    device = asked.device if args.cpu or args.cuda else then.device
+    return replace(
+        asked,
+        device=device,
+        data=asked.data or then.data,
+        settings=tuple((dict(then.settings) | dict(asked.settings)).items()),
+        seed=then.seed if args.seed is None else asked.seed,
+        precision=asked.precision or (then.precision if device == then.device else None),
+        allow_refuted=asked.allow_refuted or then.allow_refuted,
+        raw=asked.raw or then.raw,
+    )
+
+
 def options(args: argparse.Namespace) -> RunOptions:
     """The flags as data."""
     return RunOptions(
@@ -119,7 +146,7 @@ def options(args: argparse.Namespace) -> RunOptions:
         data=args.data,
         settings=tuple(args.settings),
         steps=args.steps,
-        seed=args.seed,
+        seed=args.seed or 0,
         out=args.out,
         resume=args.resume,
         emit=args.emit,

@@ -257,7 +257,6 @@ def write(
     outcomes: Sequence[tuple[c.Claim, Outcome]],
 ) -> list[Path]:  # fmt: skip
     """Write the graph and the certificates of the proved claims of one file; the paths."""
-    folder.mkdir(parents=True, exist_ok=True)
     stem = file_stem(path)
     text = content_text(graph)
     written = [write_text(folder / f"{stem}.graph", text)]

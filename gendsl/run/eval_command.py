@@ -32,6 +32,7 @@ from gendsl.run.files import write_whole
 from gendsl.run.metrics_features import Features, frechet, kid
 from gendsl.run.reopen import Reopened
 from gendsl.run.sample_command import draw
+from gendsl.run.units import unit_of
 from gendsl.shape.dim import Dim
 from gendsl.shape.tensor_type import Fin
 
@@ -108,7 +109,7 @@ class Part:
 
     run: Reopened
     split: str
-    _made: dict[tuple[frozenset[str], int], Any] = field(default_factory=dict)
+    _made: dict[tuple[frozenset[tuple[str, Node]], int], Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.run.job.examples is None or not self.count:
@@ -140,7 +141,7 @@ class Part:
         hypers = hypers_of(self.run)
         found: dict[str, list[Array]] = {name: [] for name in nodes}
         for first, size, batch in self.batches():
-            key = frozenset(nodes), size
+            key = frozenset(nodes.items()), size
             if key not in self._made:
                 self._made[key] = self.run.compile(nodes, {job.batch_name: size})
             noise = Noise(job.seed, "eval", draw_number, first)
@@ -176,8 +177,13 @@ def _terms(part: Part) -> list[Measured]:
     nodes = evaluation_outputs(part.run.job)
     weights = [size for _, size, _ in part.batches()]
     found = part.values(nodes)
+    bounds = frozenset(c.subject for c in part.run.claims if isinstance(c.body, Bounds))
     return [
-        Measured(name, float(np.average([float(v) for v in found[name]], weights=weights)), "nats")
+        Measured(
+            name,
+            float(np.average([float(v) for v in found[name]], weights=weights)),
+            unit_of(name, bounds),
+        )
         for name in nodes
     ]
 

@@ -140,6 +140,25 @@ def versions() -> dict[str, str]:
     return found
 
 
+def summary(found: Mapping[str, Any], folder: Path) -> str:
+    """What `gendsl run --format json` prints: where the run stands and what it wrote."""
+    progress = found["progress"]
+    pictures = sorted(str(path) for path in folder.glob("*.png"))
+    told = {
+        "program": found["program"]["path"],
+        "folder": str(folder),
+        "step": progress["step"],
+        "steps": found["steps"],
+        "state": progress["state"],
+        "seconds": progress["seconds"],
+        "held_out": progress["held_out"],
+        "claims": {claim["name"]: claim["verdict"] for claim in found["claims"]},
+        "report": str(folder / "report.html"),
+        "pictures": pictures,
+    }
+    return json.dumps(told, indent=2)
+
+
 def resume_command(command: str, folder: Path) -> str:
     """The command line that goes on with the run in `folder`."""
     words = shlex.split(command)

@@ -1,7 +1,7 @@
 """What a person sees while a run trains: a live bar on a terminal, plain lines elsewhere.
 
-In: steps, metrics and notes as they happen. Out: text. Always: numbers are in nats and named as in
-the program; nothing here has any effect on the run.
+In: steps, metrics and notes as they happen. Out: text. Always: numbers are named as in the
+program, in nats where it claims a bound of nll; nothing here has any effect on the run.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class PlainProgress:
         if self._timing is not None:
             rate, left = self._timing
             timing = f"  {rate:.4g} steps/s" + (f", {duration(left)} left" if left > 0.5 else "")
-        self.note(f"step {step:>{width}}/{self._total}  {text} nats{timing}")
+        self.note(f"step {step:>{width}}/{self._total}  {text}{timing}")
         self._last_line = time.monotonic()
 
     def note(self, text: str) -> None:
@@ -177,7 +177,7 @@ class LiveProgress:
             timing = f"{rate:.4g} steps/s, {duration(left)} left"
         head.add_row(bar, Text(f"{self._step}/{self._total}", "bold"), Text(timing, "dim"))
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-        table.add_column("nats")
+        table.add_column("")
         table.add_column("train", justify="right")
         table.add_column("held-out", justify="right")
         for name in self._train or self._held_out:

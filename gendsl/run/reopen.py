@@ -71,9 +71,18 @@ def reopen(path: Path, options: RunOptions, raw: bool) -> Reopened:
     job = prepare(replace(options, raw=raw or options.raw), source, options.target)
     _require_unchanged(then, job)
     found = checkpoint.load(newest)
+    checkpoint.check_fits(found, _shapes(job), newest)
     values = readable(found.values, ema=not job.raw)
     assert analysis.program is not None
     return Reopened(folder, job, analysis.program, analysis.obligations, found.step, values)
+
+
+def _shapes(job: Job) -> dict[str, tuple[int, ...]]:
+    """Of everything that a checkpoint of this job holds."""
+    from gendsl.passes.joint import initial
+
+    first = initial(job.source.graph, job.source.recipe)
+    return {key: tuple(d.size(job.sizes) for d in x.type.shape) for key, x in first.items()}
 
 
 def _require_unchanged(then: manifest.Json, job: Job) -> None:

@@ -22,6 +22,7 @@ from gendsl.run.manifest import fresh_command, further_command, resume_command
 from gendsl.run.metrics import Record, damaged, read
 from gendsl.run.progress import duration, number
 from gendsl.run.report_style import STYLE
+from gendsl.run.units import objectives_in_nats, unit_of
 
 Json = dict[str, Any]
 
@@ -36,8 +37,9 @@ _TOKEN = re.compile(
 )
 
 
-def charts(records: Sequence[Record]) -> list[Chart]:
-    """One chart for each objective, term and scheduled value, in the order of the program."""
+def charts(records: Sequence[Record], in_nats: frozenset[str]) -> list[Chart]:
+    """One chart for each objective, term and scheduled value, in the order of the program;
+    `in_nats` are objectives."""
     names = list(dict.fromkeys(name for r in records for name in r.metrics))
     objectives = [name for name in names if "." not in name]
     pictures = []
@@ -53,7 +55,7 @@ def charts(records: Sequence[Record]) -> list[Chart]:
             if points:
                 series.append(Series(label, style, points))
         title = name.split(".", 1)[1] if len(objectives) == 1 and "." in name else name
-        pictures.append(chart(title, "nats", series))
+        pictures.append(chart(title, unit_of(name, in_nats), series))
     for name in dict.fromkeys(name for r in records for name in r.hypers):
         values = tuple((float(r.step), r.hypers[name]) for r in records if name in r.hypers)
         pictures.append(chart(name, "schedule", [Series(name, "value", values)]))
@@ -77,7 +79,7 @@ def write_report(folder: RunFolder, manifest: Json) -> None:
     from gendsl.run.chart_png import panel_sheet
 
     records = read(folder.metrics)
-    drawn = charts(records)
+    drawn = charts(records, objectives_in_nats(manifest["claims"]))
     if drawn:
         pictures.write(folder.path / "curves.png", panel_sheet(drawn))
     write_whole(folder.report, page(folder, manifest, records, drawn))
@@ -118,7 +120,11 @@ def _header(manifest: Json, records: Sequence[Record]) -> str:
         f"seed {manifest['seed']} · {escape(manifest['target'])}, products in "
         f"{escape(manifest['precision'])}"
     )
-    tiles = [_tile(number(value), f"{name} · held-out, nats") for name, value in _result(records)]
+    in_nats = objectives_in_nats(manifest["claims"])
+    tiles = []
+    for name, value in _result(records):
+        unit = unit_of(name, in_nats)
+        tiles.append(_tile(number(value), f"{name} · held-out" + (f", {unit}" if unit else "")))
     if progress["seconds"]:
         tiles.append(_tile(duration(progress["seconds"]), "training time"))
     if progress["steps_per_second"]:

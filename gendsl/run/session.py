@@ -65,7 +65,14 @@ def run(options: RunOptions, front_text: FrontText, entry: Entry | None = None) 
     source, graphs = program(options, entry or kept.look(options))
     require_packages()
     folder = choose(options.name, options.out, options.resume)
-    return train(prepare(options, source, options.target), folder, graphs)
+    machine = options.format == "json"
+    shown = view(sys.stderr) if machine else view()
+    if options.resume and is_blank(folder.path):
+        shown.note(f"note     nothing to resume in {folder.path}: a new run")
+    code = train(prepare(options, source, options.target), folder, graphs, shown)
+    if machine:
+        print(manifest.summary(manifest.read(folder.manifest), folder.path))
+    return code
 
 
 def program(options: RunOptions, entry: Entry) -> tuple[Source, Callable[[Job], Graphs]]:
@@ -90,32 +97,31 @@ def program(options: RunOptions, entry: Entry) -> tuple[Source, Callable[[Job], 
     return source, graphs
 
 
-def train(job: Job, folder: RunFolder, graphs: Callable[[Job], Graphs]) -> int:
+def train(job: Job, folder: RunFolder, graphs: Callable[[Job], Graphs], shown: Progress) -> int:
     """Train in a chosen folder, or go on there; the exit code."""
     then = None if is_blank(folder.path) else manifest.read(folder.manifest)
     if then is not None:
         job = resumed_job(job, then)
         if then["finished"] and then["progress"]["step"] >= job.steps:
-            print(_finished_text(folder, then))
+            shown.note(_finished_text(folder, then))
             return 0
     with deep():
         step, initial = graphs(job)
         if job.tune:
-            job = tuned_job(job, step)
+            job = tuned_job(job, step, shown.note)
         made = compiled.compile_job(job, step, initial)
     compiled.check_schedules(job, made)
     sample.check_samplers(job)
     startup.over()
-    return Session(job, made, folder, view()).run(then)
+    return Session(job, made, folder, shown).run(then)
 
 
-def tuned_job(job: Job, step: StepGraph) -> Job:
+def tuned_job(job: Job, step: StepGraph, say: Callable[[str], None]) -> Job:
     """The job on a target that has measured the step's kernels. Other than by rounding, where sums
     are added up in another order, numbers do not change."""
     tuned = getattr(job.target, "tuned", None)
     if tuned is None:
         raise fail("E0901", f"{job.target.name} has nothing to measure", help="leave `--tune` out")
-    say = view().note
     say("tune     kernels with products, measured on this device")
     target = tuned(step, job.sizes, lambda line: say(f"         {line}"))
     return replace(job, target=target)
@@ -159,10 +165,11 @@ def resumed_job(job: Job, then: manifest.Json) -> Job:
 
 def _finished_text(folder: RunFolder, then: manifest.Json) -> str:
     step = then["progress"]["step"]
+    further = manifest.further_command(then["command"], folder.path, 2 * max(1, step))
     return (
         f"{folder.path} is finished: {step:,} steps are done\n"
         f"report: {folder.report}\n"
-        f"train further with `--resume --steps {2 * max(1, step)}`"
+        f"train further with `{further}`"
     )
 
 
@@ -203,6 +210,13 @@ class Session:
             found = checkpoint.load(newest)
             checkpoint.check_fits(found, self.compiled.shapes, newest)
             start, values = found.step, dict(found.values)
+            if start > self.job.steps:
+                raise fail(
+                    "E1056",
+                    f"the run has taken {start:,} steps, more than `--steps {self.job.steps}`",
+                    help=f"`--steps {2 * start}` trains on; `gendsl eval {self.folder.path}` "
+                    "measures what there is",
+                )
         self._introduce(start, then)
         manifest.write(self.folder.manifest, first_manifest(self.job, self.compiled, then, start))
         metrics.cut_back(self.folder.metrics, start)
@@ -289,7 +303,7 @@ class Session:
         verb = "stopped at" if outcome.interrupted else "done"
         say(f"{verb:8} {outcome.step:,} steps, {duration(outcome.seconds)} in this session")
         if outcome.held_out:
-            say(f"held-out {short(outcome.held_out)} nats")
+            say(f"held-out {short(outcome.held_out)}")
         pictures = [path.name for path in drawn]
         say(f"wrote    {self.folder.path}: {', '.join([*pictures, 'curves.png', 'metrics.jsonl'])}")
         say(f"report   {self.folder.report}")

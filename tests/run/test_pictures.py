@@ -185,7 +185,7 @@ def test_the_page_tells_the_run(run: Path) -> None:
         "120 of 120 steps, finished",
         "held-out, averaged weights",
         "prefers-color-scheme: dark",
-        "loss.recon · held-out, nats",
+        "loss.recon · held-out",
         "steps per second",
         "encoder.h.w",
         "digits",

@@ -152,6 +152,14 @@ ENTRIES: tuple[Entry, ...] = (
         _RUN,
     ),
     Entry(
+        "E1056",
+        "fewer steps than the run has taken",
+        "`--resume --steps N` trains until N steps are done, and the checkpoint is beyond that. "
+        "Steps cannot be taken back: give a larger number, or start a new run with `--out DIR`.",
+        "",
+        _FOLDER,
+    ),
+    Entry(
         "E1058",
         "a Python package for running is missing",
         "Checking programs needs few packages; training also needs those of the extra `train` "

@@ -1,0 +1,131 @@
+"""Going on with a run and reading it again: flags are the run's own, what does not fit is refused,
+every picture and number is that of its name."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from gendsl.__main__ import main
+from tests.run.making import TINY, tiny
+
+TWO_SHOWS = TINY.replace(
+    "    show reconstruction = sigmoid(decoder(z))\n",
+    "    show itself = x\n    show reconstruction = sigmoid(decoder(z))\n",
+)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("going_on")
+    program = tiny(folder, TWO_SHOWS)
+    words = ["run", str(program), "--set", "hidden=6", "--steps", "20", "--seed", "3"]
+    assert main([*words, "--out", str(folder / "run")]) == 0
+    return folder
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Path:
+    shutil.copytree(trained / "run", tmp_path / "run")
+    return tmp_path / "run"
+
+
+def manifest(run: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads((run / "manifest.json").read_text())
+    return found
+
+
+def test_a_resumed_run_has_the_flags_it_had(trained: Path, run: Path) -> None:
+    words = ["run", str(trained / "tiny.gml"), "--out", str(run), "--resume", "--steps", "30"]
+    assert main(words) == 0
+    assert manifest(run)["seed"] == 3 and manifest(run)["sizes"]["hidden"] == 6  # type: ignore[index]
+
+
+def test_another_value_is_still_refused(
+    trained: Path, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["run", str(trained / "tiny.gml"), "--out", str(run), "--resume", "--set", "hidden=7"]
+    assert main(words) == 1
+    assert "`hidden`: 6 in the run folder, 7 now" in capsys.readouterr().err
+
+
+def test_the_command_to_train_further_trains_further(
+    trained: Path, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(trained / "kept", ignore_errors=True)
+    shutil.move(run, trained / "kept")
+    resume = ["run", str(trained / "tiny.gml"), "--out", str(trained / "kept"), "--resume"]
+    assert main(resume) == 0
+    line = capsys.readouterr().out.strip().splitlines()[-1]
+    words = line.partition("`")[2].rstrip("`").split()
+    assert words[:2] == ["gendsl", "run"] and "--steps" in words
+    words[words.index("--out") + 1] = str(trained / "kept")  # the copy's place
+    assert main(words[1:]) == 0
+    assert manifest(trained / "kept")["progress"]["step"] == 40  # type: ignore[index]
+
+
+def test_steps_are_not_taken_back(
+    trained: Path, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = str(trained / "tiny.gml")
+    interrupted = {**manifest(run), "finished": False}
+    (run / "manifest.json").write_text(json.dumps(interrupted))
+    before = sorted((p.name, p.read_bytes()) for p in run.glob("*.json*"))
+    assert main(["run", program, "--out", str(run), "--resume", "--steps", "10"]) == 1
+    assert "E1056" in capsys.readouterr().err
+    assert sorted((p.name, p.read_bytes()) for p in run.glob("*.json*")) == before
+
+
+def test_resume_says_when_there_is_nothing(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["run", str(trained / "tiny.gml"), "--steps", "2", "--resume"]
+    assert main([*words, "--out", str(tmp_path / "new")]) == 0
+    assert "nothing to resume" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["sample", "eval"])
+def test_a_checkpoint_of_another_program_is_refused(
+    run: Path, tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    program = tiny(other)
+    assert main(["run", str(program), "--steps", "30", "--out", str(other / "run")]) == 0
+    for path in (other / "run" / "checkpoints").iterdir():
+        shutil.copy(path, run / "checkpoints")
+    capsys.readouterr()
+    assert main([command, str(run)]) == 1
+    assert "E1051" in capsys.readouterr().err
+
+
+def test_each_show_is_measured_by_itself(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Code that was compiled for one picture is not run for the next one."""
+    assert main(["eval", str(run), "--format", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    quality = {m["name"]: m["value"] for m in told["measured"] if "PSNR" in m["name"]}
+    assert quality["itself: PSNR"] > 100  # of the data to themselves
+    assert quality["reconstruction: PSNR"] < 30
+
+
+def test_a_machine_reads_how_a_run_ended(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["run", str(trained / "tiny.gml"), "--steps", "4", "--format", "json"]
+    assert main([*words, "--out", str(tmp_path / "run")]) == 0
+    out, err = capsys.readouterr()
+    told = json.loads(out)
+    assert (told["step"], told["state"], told["folder"]) == (4, "finished", str(tmp_path / "run"))
+    assert "loss" in told["held_out"] and "held-out" in err
+
+
+def test_certificates_have_a_place_before_anything_is_proved(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["check", "autoencoder", "--certify", str(tmp_path / "file")]) == 1
+    out, err = capsys.readouterr()
+    assert "E1044" in err and not out
