@@ -9,14 +9,15 @@ out: the certificate has them all.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from gendsl.core.claim import Claim
 from gendsl.core.program import Interface
 from gendsl.ir.graph import Graph, Node, reachable
-from gendsl.ops.leaf import Input
+from gendsl.ops.leaf import Const, Input
 from gendsl.prove import equal
 from gendsl.prove.case import Outcome
 from gendsl.prove.kernel.rules import Prop, Thm
@@ -62,13 +63,14 @@ WORDS: Mapping[str, str] = {
     "divide": "divided by a factor that is not 0",
     "divide_power": "divided by a power that is not 0",
     "root": "squares in order, so the numbers are",
-    "zero_part": "a sum of nonnegative parts is 0, so each part is",
-    "zero_summand": "a sum of nonnegative terms is 0, so each term is",
+    "zero_part": "a sum of nonnegative parts is 0, so each part is 0",
+    "zero_summand": "a sum of nonnegative terms is 0, so each term is 0, at index",
     "zero_root": "zero only where it touches",
     "zero_base": "a power is 0, so its base is",
     "instance": "for the particular value",
     "rewrite": "rewritten by",
 }
+INFIX = {"add": ("+", 1), "sub": ("-", 1), "mul": ("*", 2), "div": ("/", 2)}
 RELATIONS = {"eq": "=", "ge": ">=", "gt": ">", "ne": "!="}
 LATEX = {"eq": "=", "ge": r"\ge", "gt": ">", "ne": r"\ne"}
 
@@ -179,10 +181,7 @@ class Page:
     def names(self, p: Proof) -> dict[str, str]:
         """Readable names of opaque nodes: their own, or what makes them."""
         found = {v: f"{x.op.name}{x.id}" for x, v in p.reader.abstract.items()}
-        found |= {f"%{x.id}": name for x, name in self.graph.builder.names.items()}
-        for objective in self.graph.objectives.values():
-            found |= {f"%{x.id}": n for n, x in {**objective.scope, **objective.terms}.items()}
-        return found
+        return found | declared_names(self.graph)
 
     def hypotheses(self, p: Proof) -> Iterator[tuple[str, Prop]]:
         """What is given (the kernel has the sign of a variable in its name, and no hypothesis), and
@@ -206,6 +205,64 @@ class Page:
         return found
 
 
+def declared_names(graph: Graph) -> dict[str, str]:
+    """The program's own names of nodes: `%113` -> `kl`."""
+    found = {f"%{x.id}": name for x, name in graph.builder.names.items()}
+    for objective in graph.objectives.values():
+        found |= {f"%{x.id}": n for n, x in {**objective.scope, **objective.terms}.items()}
+    return found
+
+
+def goal_text(goal: str, claim: Claim, graph: Graph) -> str:
+    """What is left to show, with the nodes in it (`%113:mul`) as a reader would write them."""
+    names = declared_names(graph)
+    nodes = {repr(x): x for x in reachable(_nodes_in(claim.body))}
+    written = {key: expression(x, names) for key, x in nodes.items() if key in goal}
+    return re.sub(r"%\d+:\w+", lambda m: written.get(m[0], m[0]), goal)
+
+
+def _nodes_in(part: object) -> Iterator[Node]:
+    """The nodes in the body of a claim."""
+    if isinstance(part, Node):
+        yield part
+    elif isinstance(part, tuple | list):
+        for x in part:
+            yield from _nodes_in(x)
+    elif is_dataclass(part):
+        for f in fields(part):
+            yield from _nodes_in(getattr(part, f.name))
+
+
+def expression(node: Node, names: Mapping[str, str], depth: int = 6) -> str:
+    """A node as source text: its own name, or its operation on its operands."""
+    op = node.op
+    if f"%{node.id}" in names:
+        return names[f"%{node.id}"]
+    if isinstance(op, Const):
+        return str(op.value)
+    if isinstance(op, Input):
+        return str(op.key)
+    if op.name == "broadcast":
+        return expression(node.inputs[0], names, depth)
+    parts = ["..." if not depth else expression(x, names, depth - 1) for x in node.inputs]
+    if op.name in INFIX:
+        sign, own = INFIX[op.name]
+        strong = (own, own + (op.name in ("sub", "div")))  # a - (b + c)
+        for k, x in enumerate(node.inputs):
+            parts[k] = f"({parts[k]})" if _strength(x, names) < strong[k] else parts[k]
+        return f" {sign} ".join(parts)
+    return f"{op.name}({', '.join(parts)})"
+
+
+def _strength(node: Node, names: Mapping[str, str]) -> int:
+    """How strongly the written form of a node binds."""
+    if f"%{node.id}" in names:
+        return 3
+    if node.op.name == "broadcast":
+        return _strength(node.inputs[0], names)
+    return INFIX[node.op.name][1] if node.op.name in INFIX else 3
+
+
 def _leaves(nodes: Sequence[Node]) -> list[Node]:
     return [x for x in reachable(nodes) if isinstance(x.op, Input) and x.op.kind != "param"]
 
@@ -217,7 +274,7 @@ def plain_text(claim: Claim, outcome: Outcome, graph: Graph, interface: Interfac
     """The page as text."""
     page = Page(claim, outcome, graph, interface)
     lines = [f"{_name(claim)}: {' '.join(claim.source.split())}", f"  {outcome.verdict}"]
-    lines += [f"  {text}" for text in _remarks(outcome)]
+    lines += [f"  {text}" for text in _remarks(page)]
     for k, p in enumerate(outcome.proofs):
         title = f"part {k + 1} of {len(outcome.proofs)}: " if len(outcome.proofs) > 1 else ""
         lines += ["", *(f"  {line}" for line in _part(page, p, title))]
@@ -228,25 +285,52 @@ def _name(claim: Claim) -> str:
     return f"{claim.subject}.{claim.name}" if claim.subject else claim.name
 
 
-def _remarks(outcome: Outcome) -> Iterator[str]:
+def _remarks(page: Page) -> Iterator[str]:
+    outcome = page.outcome
     if outcome.verdict == "proved" and not outcome.proofs:
         yield "shown by the form of the term: no step of the kernel is in this argument"
     for law in outcome.laws:
         yield f"trusted: {law}"
     if outcome.witness:
-        yield from _witness(outcome.witness)
+        yield from witness_lines(outcome.witness)
     if outcome.goal:
-        yield f"left to show: {outcome.goal}"
+        yield f"left to show: {goal_text(outcome.goal, page.claim, page.graph)}"
     if outcome.note:
         yield outcome.note
 
 
-def _witness(witness: Mapping[str, Any]) -> Iterator[str]:
-    for key, value in witness.items():
-        if key != "inputs":
-            yield f"{key}: {value}"
-    for name, value in witness.get("inputs", {}).items():
-        yield f"  {name} = {value}"
+SIGNS = {"==": "equal to", "=": "equal to", "!=": "different from"}
+
+
+def witness_lines(witness: Mapping[str, Any]) -> Iterator[str]:
+    """A counterexample: the sizes, the values, then what they make of the two sides."""
+    rest = dict(witness)
+    sizes = rest.pop("sizes", None)
+    if sizes:
+        yield f"at sizes {', '.join(f'{name} = {value}' for name, value in sizes.items())}"
+    for name, value in rest.pop("inputs", {}).items():
+        yield f"  {name.partition(':')[2] or name} = {_number(value)}"
+    if {"left", "right", "relation"} <= rest.keys():
+        left, right, relation = (rest.pop(key) for key in ("left", "right", "relation"))
+        last = f"left {_number(left)} is not {SIGNS.get(relation, relation)} right {_number(right)}"
+    else:
+        last = ""
+    for key, value in rest.items():
+        yield f"{key}: {value}"
+    if last:
+        yield last
+
+
+def _number(value: Any) -> str:
+    match value:
+        case {"shape": shape, "first": first}:
+            return f"{_number(first).removesuffix(']')}, ...] of shape {shape}"
+        case list():
+            return f"[{', '.join(map(_number, value))}]"
+        case float():
+            return f"{value:.6g}"
+        case _:
+            return str(value)
 
 
 def _part(page: Page, p: Proof, title: str) -> Iterator[str]:
@@ -328,7 +412,7 @@ def latex_text(claim: Claim, outcome: Outcome, graph: Graph, interface: Interfac
     page = Page(claim, outcome, graph, interface)
     source = _escaped(" ".join(claim.source.split()))
     lines = [rf"\paragraph{{{_escaped(_name(claim))}}} \texttt{{{source}}} ({outcome.verdict})"]
-    lines += [_escaped(text) + r"\\" for text in _remarks(outcome)]
+    lines += [_escaped(text) + r"\\" for text in _remarks(page)]
     for p in outcome.proofs:
         lines += _latex_part(page, p)
     return "\n".join(lines) + "\n"
