@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,25 +30,11 @@ def verdict(text: str, plan: Any) -> Validation:
     return torch_source(text, plan, carries=True)
 
 
-JUDGE = """
-import sys
-from gendsl.validate.claims import torch_source
-from tests.validate.conftest import emitted_of
-found = torch_source(*emitted_of(sys.argv[1], "torch_cpu"), carries=True)
-print(found.text(), found.status, len(found.kernels[0].findings), sep=chr(10))
-"""
-
-
 @pytest.mark.parametrize("program", ["autoencoder", "vae"])
-def test_source_is_proved(program: str) -> None:
-    """In a process of its own, as `check --kernels` has: which of two equal forms a term takes may
-    depend on the terms that were made before, and then a true equation may go unproved."""
-    root = Path(__file__).parents[2]
-    command = [sys.executable, "-c", JUDGE, program]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    *text, status, findings = done.stdout.splitlines() or ["", "", "0"]
-    assert status == PROVED, "\n".join([*text, done.stderr])
-    assert int(findings) > 30
+def test_source_is_proved(emitted: Emitted, program: str) -> None:
+    found = verdict(*emitted(program, "torch_cpu"))
+    assert found.status == PROVED, found.text()
+    assert len(found.kernels[0].findings) > 30
 
 
 @pytest.mark.parametrize("bug", BUGS)
