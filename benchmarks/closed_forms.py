@@ -7,7 +7,8 @@ beside its number, and a test of a law says how often it fails by chance.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import argparse
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import erf, log, pi, sqrt
 from pathlib import Path
@@ -252,7 +253,11 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
+    """Check everything, print and write the table."""
+    argparse.ArgumentParser("python -m benchmarks.closed_forms", description=__doc__).parse_args(
+        words
+    )
     rows = [*sampler_checks(), *vq_points_check(), *linear_vae_check()]
     rows += [*ddpm_weights_check(), *ring_check()]
     text = table(rows)

@@ -7,6 +7,7 @@ no Triton are needed: a plan is text. The bounds of `BOUNDS` are held by a test.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -58,11 +59,20 @@ def plan_of(path: str, settings: Sequence[tuple[str, str]] = ()) -> KernelPlan:
     return emit(step, job.sizes)[0]
 
 
+def label(path: str) -> str:
+    """The program's name; one that is shipped and also a workload says which it is."""
+    name, file = Path(path).stem, Path(path).resolve()
+    twice = (WORKLOADS / f"{name}.gml").exists() and (PROGRAMS / f"{name}.gml").exists()
+    if twice and file.parent == WORKLOADS.resolve():
+        return f"{name} (workload)"
+    return name
+
+
 def row(path: str, settings: Sequence[tuple[str, str]] = ()) -> str:
     """One line of the table."""
     plan = plan_of(path, settings)
     columns = (
-        Path(path).stem,
+        label(path),
         str(plan.launch_count),
         str(len(plan.setup)),
         quantity(plan.flops, "flop"),
@@ -72,9 +82,11 @@ def row(path: str, settings: Sequence[tuple[str, str]] = ()) -> str:
     return "| " + " | ".join(columns) + " |"
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Print the table."""
-    paths = sys.argv[1:] or list(BOUNDS)
+    parser = argparse.ArgumentParser("python -m benchmarks.launches", description=__doc__)
+    parser.add_argument("programs", nargs="*", metavar="PROGRAM", help="default: all with a bound")
+    paths = parser.parse_args(words).programs or list(BOUNDS)
     print("| program | launches | once | work | moved | temporaries |")
     print("|---|---|---|---|---|---|")
     for path in paths:

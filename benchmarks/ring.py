@@ -6,7 +6,8 @@ the smallest share of samples within three standard deviations of a mode. The ba
 
 from __future__ import annotations
 
-import sys
+import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +28,11 @@ def shares(points: np.ndarray) -> np.ndarray:
     return near.mean(0)
 
 
-def main() -> None:
-    for name in sys.argv[1:]:
+def main(words: Sequence[str] | None = None) -> None:
+    """Print one line a run."""
+    parser = argparse.ArgumentParser("python -m benchmarks.ring", description=__doc__)
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="a run folder")
+    for name in parser.parse_args(words).runs:
         folder = Path(name)
         run = reopen(folder, options_of(run_manifest(folder)["command"]), raw=False)
         found = shares(draw(run, find_sampler(run, ""), COUNT)[0].values)

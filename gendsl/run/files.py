@@ -7,6 +7,7 @@ and both the file and its folder are flushed to the disk first.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,8 +25,23 @@ def disk_errors(what: str, path: Path) -> Iterator[None]:
         raise fail(
             "E1044",
             f"cannot {what} {path}: {reason}",
-            help="free some space or choose another place with `--out DIR`",
+            help=_remedy(error),
         ) from error
+
+
+def _remedy(error: OSError) -> str:
+    """What a person can do about the error of the system."""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return "free some space or choose another place with `--out DIR`"
+        case errno.ENOTDIR | errno.EEXIST:
+            return "a file is where a folder has to be: choose another place with `--out DIR`"
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return "choose a place that you may write to with `--out DIR`"
+        case errno.ENAMETOOLONG:
+            return "choose a shorter name with `--out DIR`"
+        case _:
+            return "choose another place with `--out DIR`"
 
 
 def write_whole(path: Path, content: bytes | str) -> None:

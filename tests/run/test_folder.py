@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,22 @@ def test_files_are_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert path.read_bytes() == b"one"
     names = [p.name for p in path.parent.iterdir() if p != path]
     assert all(n.startswith(".") and not n.endswith(".safetensors") for n in names)
+
+
+@pytest.mark.parametrize(
+    ("number", "help"),
+    [
+        (errno.ENOSPC, "free some space"),
+        (errno.ENOTDIR, "a file is where a folder has to be"),
+        (errno.EPERM, "a place that you may write to"),
+        (errno.EIO, "choose another place"),
+    ],
+)
+def test_the_help_fits_the_error_of_the_disk(number: int, help: str) -> None:
+    with pytest.raises(GendslError) as caught, files.disk_errors("write", Path("a")):
+        raise OSError(number, "no")
+    (found,) = caught.value.diagnostics
+    assert found.code == "E1044" and found.help is not None and help in found.help
 
 
 @pytest.mark.parametrize(
