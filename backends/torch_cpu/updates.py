@@ -7,6 +7,7 @@ gradient and its slots lie in memory in the same order, since the kernels do not
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -21,10 +22,20 @@ def channels_last(images: Tensor) -> Tensor:
 def in_order(tensor: Tensor) -> Tensor:
     """The tensor in the order of memory that parameters have: windows of convolutions with their
     channels last, as their gradients come, all others row by row."""
-    return channels_last(tensor) if tensor.dim() == 4 else tensor.contiguous()
+    if tensor.dim() == 4:
+        return channels_last(tensor)
+    return tensor if tensor.is_contiguous() else tensor.contiguous()
 
 
-Columns = tuple[list[Tensor], ...]
+@dataclass(frozen=True)
+class Columns:
+    """What a fused kernel takes, of all parameters of a call: they, their slots one list a name,
+    the tensor that counts updates once for each of them, and how many entries they have."""
+
+    params: list[Tensor]
+    slots: tuple[list[Tensor], ...]
+    steps: list[Tensor]
+    entries: int
 
 
 class Cells(dict[str, Tensor]):
@@ -50,20 +61,23 @@ def _columns(p: Cells, slot: Mapping[str, Tensor], names: Sequence[str], paths: 
     key = (*names, *paths)
     found = p.columns.get(key)
     if found is None:
-        slots = ([slot[f"{name}:{path}"] for path in paths] for name in names)
-        found = p.columns[key] = ([p[path] for path in paths], *slots)
+        params = [p[path] for path in paths]
+        slots = tuple([slot[f"{name}:{path}"] for path in paths] for name in names)
+        steps = [torch.zeros((), dtype=torch.float32)] * len(params)
+        found = Columns(params, slots, steps, sum(t.numel() for t in params))
+        p.columns[key] = found
     return found
 
 
-def _apply(kernel: Callable[..., None], params: list[Tensor], *rest: Any, **options: Any) -> None:
+def _apply(kernel: Callable[..., None], columns: Columns, *rest: Any, **options: Any) -> None:
     """The kernel on so many threads as are worth it."""
     threads = torch.get_num_threads()
-    if threads == 1 or sum(t.numel() for t in params) >= _ONE_THREAD:
-        kernel(params, *rest, **options)
+    if threads == 1 or columns.entries >= _ONE_THREAD:
+        kernel(columns.params, *rest, **options)
         return
     torch.set_num_threads(1)
     try:
-        kernel(params, *rest, **options)
+        kernel(columns.params, *rest, **options)
     finally:
         torch.set_num_threads(threads)
 
@@ -79,10 +93,11 @@ def sgd_(
     slots: Sequence[str] = ("m",),
 ) -> None:
     """SGD in place on the parameters that `grads` names, and on their slots."""
-    params, *m = _columns(p, slot, slots if momentum else (), grads)
+    columns = _columns(p, slot, slots if momentum else (), grads)
     ready = [in_order(g) for g in grads.values()]
     _apply(
-        torch._fused_sgd_, params, ready, m[0] if m else [], weight_decay=weight_decay,
+        torch._fused_sgd_, columns, ready, columns.slots[0] if momentum else [],
+        weight_decay=weight_decay,
         momentum=momentum, lr=lr, dampening=0.0, nesterov=False, maximize=False,
         is_first_step=False,
     )  # fmt: skip
@@ -100,10 +115,13 @@ def adam_(
 ) -> None:
     """Adam in place on the parameters that `grads` names, and on their slots; `count` is the
     number of this update, from 1."""
-    params, m, v = _columns(p, slot, slots, grads)
+    columns = _columns(p, slot, slots, grads)
+    m, v = columns.slots
     ready = [in_order(g) for g in grads.values()]
-    steps = [torch.full((), count, dtype=torch.float32)] * len(params)
-    _apply(kernel, params, ready, m, v, [], steps, amsgrad=False, maximize=False, **options)
+    columns.steps[0].fill_(count)
+    _apply(
+        kernel, columns, ready, m, v, [], columns.steps, amsgrad=False, maximize=False, **options
+    )
 
 
 def adamw_(
