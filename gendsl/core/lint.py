@@ -7,8 +7,9 @@ from dataclasses import fields
 
 from gendsl.core.program import Program
 from gendsl.core.scope import FnEntity, Module
-from gendsl.core.term import FnDef, GlobalTerm, Invoke, LoopDef, Term
+from gendsl.core.term import Apply, FnDef, GlobalTerm, Invoke, LoopDef, Term
 from gendsl.diagnostics.model import Sink
+from gendsl.source.text import Span
 
 
 def lint(program: Program, module: Module, sink: Sink) -> None:
@@ -46,7 +47,7 @@ def lint(program: Program, module: Module, sink: Sink) -> None:
                     "it would never be trained",
                     help="use it in an objective, or remove it",
                 )
-    called = _called(program)
+    called = _called([o.loss for o in program.objectives.values()])
     for name, entity in module.entities.items():
         if isinstance(entity, FnEntity) and entity.decl.kind == "net" and entity.module is module:
             if program.objectives and name not in called:
@@ -57,21 +58,61 @@ def lint(program: Program, module: Module, sink: Sink) -> None:
                     "it would never be trained",
                     help="use it in an objective, or remove it",
                 )
+    _untrained(program, module, sink)
+
+
+def _untrained(program: Program, module: Module, sink: Sink) -> None:
+    """Groups that get a gradient, and that no step of the recipe moves. A group that is used under
+    `stop_grad` only is fixed on purpose."""
+    recipe = program.interface.recipe
+    if recipe is None:
+        return
+    stepped = {group for step in recipe.steps_lines for group in step.groups}
+    losses = [o.loss for o in program.objectives.values()]
+    parts = [p for p in _parts(losses, through_stops=False) if isinstance(p, Term | Invoke)]
+    called = {n for p in parts if isinstance(p, Invoke) for n in _nets_of(p)}
+    read = {p.name for p in parts if isinstance(p, GlobalTerm)}
+    for name, entity in module.entities.items():
+        if not isinstance(entity, FnEntity) or entity.module is not module:
+            continue
+        if entity.decl.kind == "net" and name in called - stepped:
+            if entity.definition is not None and _owns_parameters(entity.definition):
+                _not_stepped("net", name, entity.decl.name.span, sink)
+    for name, param in program.params.items():
+        if name in read - stepped:
+            _not_stepped("parameter", name, param.span, sink)
+
+
+def _not_stepped(kind: str, name: str, span: Span, sink: Sink) -> None:
+    sink.error(
+        "W0805",
+        f"no step of `train:` trains {kind} `{name}`",
+        span,
+        "it keeps its initial values",
+        help=f"add it to a step: `step ... over ..., {name} with ...`",
+    )
+
+
+def _owns_parameters(definition: FnDef) -> bool:
+    """Whether a net or a layer that it calls has parameters."""
+    if definition.params:
+        return True
+    calls = (p for p in _parts(list(definition.outputs)) if isinstance(p, Invoke))
+    return any(isinstance(p.target, FnDef) and p.target.params for p in calls)
 
 
 def _globals(terms: Iterator[Term] | list[Term]) -> set[str]:
     return {t.name for t in walk(terms) if isinstance(t, GlobalTerm)}
 
 
-def _called(program: Program) -> set[str]:
-    found: set[str] = set()
-    roots = [o.loss for o in program.objectives.values()]
-    for part in _parts(roots):
-        if isinstance(part, Invoke):
-            if isinstance(part.target, FnDef):
-                found.add(part.target.name)
-            found |= {n.name for n in part.nets.values() if isinstance(n, FnDef)}
-    return found
+def _called(losses: list[Term]) -> set[str]:
+    return {name for p in _parts(losses) if isinstance(p, Invoke) for name in _nets_of(p)}
+
+
+def _nets_of(call: Invoke) -> set[str]:
+    """What a call calls: its target, and the nets among its arguments."""
+    found = {call.target.name} if isinstance(call.target, FnDef) else set[str]()
+    return found | {n.name for n in call.nets.values() if isinstance(n, FnDef)}
 
 
 def walk(roots: Iterator[Term] | list[Term]) -> Iterator[Term]:
@@ -79,7 +120,8 @@ def walk(roots: Iterator[Term] | list[Term]) -> Iterator[Term]:
     return (p for p in _parts(list(roots)) if isinstance(p, Term))
 
 
-def _parts(roots: list[Term]) -> Iterator[object]:
+def _parts(roots: list[Term], through_stops: bool = True) -> Iterator[object]:
+    """Every term and call below `roots`; without `through_stops`, not what is under `stop_grad`."""
     seen: set[int] = set()
     stack: list[object] = list(roots)
     while stack:
@@ -87,6 +129,8 @@ def _parts(roots: list[Term]) -> Iterator[object]:
         if id(part) in seen:
             continue
         seen.add(id(part))
+        if isinstance(part, Apply) and part.op.name == "stop_grad" and not through_stops:
+            continue
         if isinstance(part, Term | Invoke | LoopDef):
             yield part
             stack.extend(getattr(part, f.name) for f in fields(part))

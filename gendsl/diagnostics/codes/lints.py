@@ -38,4 +38,14 @@ ENTRIES: tuple[Entry, ...] = (
         "net head(x: [..b, I]) -> [..b, k: 3]:\n    return dense[k: 3](x)\n\nobjective o:\n"
         "    minimize mse[B, D](x, centre)\n",
     ),
+    Entry(
+        "W0805",
+        "a net that no step trains",
+        "The recipe has a `train:` block, and none of its steps names this net or parameter, "
+        "though an objective depends on it: it keeps its initial values, the rest adapts to them. "
+        "Add it to a step. What an objective uses under `stop_grad` only is not reported.",
+        f"{_DATA}param centre: [D]\nparam scale: [D]\n\nobjective o:\n"
+        "    minimize mse[B, D](x, centre * scale)\n\n"
+        "train:\n    batch B = 8\n    steps 3\n    step o over centre with sgd(lr = 0.1)\n",
+    ),
 )
