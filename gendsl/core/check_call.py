@@ -329,6 +329,11 @@ def _candidates(formal: Formal, match: Match, found: Term, ctx: Context) -> str 
             source = ", ".join(show_axis(i) for i in items_)
             target = ", ".join(show_axis(i) for i in swapped.items)
             return f"transpose it: `rearrange x: [{source}] -> [{target}]`"
+    opened = tuple(part for item in items_ for part in _opened(item))
+    if len(opened) > len(items_) and fits(TensorType(opened, found.type.elem)):
+        source = ", ".join(show_axis(i) for i in items_)
+        target = ", ".join(show_axis(i) for i in opened)
+        return f"open the group: `rearrange x: [{source}] -> [{target}]`"
     column = (*items_, Axis("1", ONE))
     if items_ and fits(TensorType(column, found.type.elem)):
         source = ", ".join(show_axis(i) for i in items_)
@@ -347,6 +352,13 @@ def _candidates(formal: Formal, match: Match, found: Term, ctx: Context) -> str 
         return None
     verb = "fits" if len(fitting) == 1 else "fit"
     return f"{', '.join(f'`{n}`' for n in fitting[-3:])} {verb} here"
+
+
+def _opened(item: Item) -> tuple[Item, ...]:
+    """The axes of a group `(C H W)`, or the axis itself."""
+    if isinstance(item, Spread) or not item.factors:
+        return (item,)
+    return tuple(Axis(factor.label, factor.size) for factor in item.factors)
 
 
 # ---- indexing ----------------------------------------------------------------------------
