@@ -308,9 +308,16 @@ def _report(
             f"got {show_type(term.type)}",
             expr.span if expr else syntax.span,
             f"{describe(term, expr)}: {problem.reason}",
-            labels=labels,
+            labels=(*labels, *_declared(syntax.name, ctx)),
             help=_candidates(formal, match, term, ctx),
         )
+
+
+def _declared(name: str, ctx: Context) -> tuple[Label, ...]:
+    """The place of a function of this file."""
+    entity, span = (ctx.body.module.entities.get(name), ctx.body.module.spans.get(name))
+    own = isinstance(entity, FnEntity) and entity.module is ctx.body.module
+    return (Label(span, f"`{name}` is declared here"),) if own and span is not None else ()
 
 
 def _candidates(formal: Formal, match: Match, found: Term, ctx: Context) -> str | None:
