@@ -5,7 +5,6 @@ JSON Lines: one compact object per file, in argument order, and nothing else.
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
@@ -138,8 +137,7 @@ def remarks(claim: ClaimReport) -> list[str]:
     """What to say under a claim: the counterexample, what is left to show, a hint."""
     found = []
     if claim.witness:
-        shown = ", ".join(f"{k} = {_value(v)}" for k, v in claim.witness.items())
-        found.append(("measured: " if claim.verdict == "measured" else "false at ") + shown)
+        found += _witness(claim)
     if claim.goal and claim.verdict == "unknown":
         found.append(f"left to show: {claim.goal}")
     if claim.note:
@@ -152,8 +150,20 @@ def _own_name(claim: ClaimReport) -> str:
     return claim.name.rpartition(".")[2]
 
 
-def _value(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+def _witness(claim: ClaimReport) -> list[str]:
+    """A counterexample: what it makes of the claim at which sizes, then the values."""
+    from gendsl.prove.explain_proof import witness_lines
+
+    assert claim.witness is not None
+    lines = list(witness_lines(claim.witness))
+    if claim.verdict == "measured":
+        return ["measured: " + "; ".join(line.strip() for line in lines)]
+    values = [line.strip() for line in lines if line.startswith("  ")]
+    about = [line for line in lines if not line.startswith("  ")]
+    return [
+        f"false {'; '.join(about)}",
+        *([f"where {', '.join(values)}"] if values else []),
+    ]
 
 
 def _counted(claims: Sequence[ClaimReport]) -> str:

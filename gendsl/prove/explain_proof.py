@@ -312,7 +312,11 @@ def witness_lines(witness: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {name.partition(':')[2] or name} = {_number(value)}"
     if {"left", "right", "relation"} <= rest.keys():
         left, right, relation = (rest.pop(key) for key in ("left", "right", "relation"))
-        last = f"left {_number(left)} is not {SIGNS.get(relation, relation)} right {_number(right)}"
+        last = (
+            f"left {_number(left)} is not {SIGNS.get(relation, relation)} right {_number(right)}"
+            if not relation[0].isalpha()
+            else f"{relation}: {_number(left)} and {_number(right)}"
+        )
     else:
         last = ""
     for key, value in rest.items():

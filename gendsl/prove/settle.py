@@ -86,12 +86,21 @@ def settle_one(
         layers=("reals",) if outcome.verdict == "proved" else (),
         laws=outcome.laws,
         witness=outcome.witness,
-        goal=outcome.goal,
+        goal=_readable(outcome.goal, claim, graph),
         note=outcome.note,
         ms=1000 * (time.monotonic() - start),
         span=claim.span,
         aliases=claim.aliases,
     )
+
+
+def _readable(goal: str | None, claim: c.Claim, graph: Graph) -> str | None:
+    """What is left to show, in the words of the program."""
+    if goal is None or "%" not in goal:
+        return goal
+    from gendsl.prove.explain_proof import goal_text  # only where something is left
+
+    return goal_text(goal, claim, graph)
 
 
 def setting_of(graph: Graph, claim: c.Claim, interface: Interface, deadline: float) -> Setting:

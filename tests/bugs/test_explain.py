@@ -118,3 +118,15 @@ def test_a_counterexample_is_a_few_lines(
 def test_where_each_term_of_a_sum_is_zero(capsys: pytest.CaptureFixture[str]) -> None:
     _, text = explained(capsys, str(ROOT / "programs/vae.gml"), "--explain", "kl_zero")
     assert re.search(r"so each term is 0, at index \w: \(", text)
+
+
+def test_a_plain_check_names_what_the_program_names(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Neither what is left to show nor a counterexample shows numbers of nodes or raw records."""
+    path = tmp_path / "small.gml"
+    path.write_text(SMALL)
+    assert main(["check", str(path)]) == 1
+    text = " ".join(capsys.readouterr().out.split())
+    assert "false at sizes B = " in text and "is not >= right 1" in text
+    assert "left to show: " in text and "%" not in text and "{" not in text
