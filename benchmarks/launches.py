@@ -14,6 +14,7 @@ from pathlib import Path
 
 from backends.triton_cuda.emit import emit
 from backends.triton_cuda.launch import KernelPlan
+from benchmarks.speed.workloads import load
 from gendsl.diagnostics.model import Sink
 from gendsl.ir.plan import quantity
 from gendsl.options import RunOptions
@@ -51,7 +52,13 @@ BOUNDS: Mapping[str, int] = {
 
 
 def plan_of(path: str, settings: Sequence[tuple[str, str]] = ()) -> KernelPlan:
-    """The plan of a program's training step."""
+    """The plan of a program's training step; a workload says itself how large its pictures are, so
+    that its data need not be on this machine."""
+    if Path(path).resolve().parent == WORKLOADS.resolve():
+        loaded = load(Path(path).stem, {name: int(value) for name, value in settings})
+        assert loaded.interface.recipe is not None
+        step = transform_step(joint(loaded.graph, loaded.interface.recipe), select("all"))
+        return emit(step, loaded.sizes)[0]
     options = RunOptions(program=path, settings=tuple(settings))
     source = program_of(read_program(options, Sink(), False), options)
     job = prepare(options, source, "torch_cpu", to_run=False)
