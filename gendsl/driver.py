@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 DEEPEST = 50_000
 
 Keep = Callable[["Claim", Any], None]  # Any: an Outcome
+Begin = Callable[["Claim"], None]
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,17 @@ class Analysis:
         return None if self.program is None else self.program.interface
 
 
-def analyse(path: str, sink: Sink, *, prove: bool = True, keep: Keep | None = None) -> Analysis:
-    """Stages 0 to 4 for one file; `prove=False` stops before the prover. `keep` is shown each claim
-    with its outcome (the evidence, which a report does not hold)."""
+def analyse(
+    path: str,
+    sink: Sink,
+    *,
+    prove: bool = True,
+    keep: Keep | None = None,
+    begin: Begin | None = None,
+) -> Analysis:
+    """Stages 0 to 4 for one file; `prove=False` stops before the prover. `begin` is shown each
+    claim before it is asked, `keep` each one with its outcome (the evidence, which a report does
+    not hold)."""
     from gendsl.ir.text import graph_hash
     from gendsl.lower.program import lower
 
@@ -97,7 +106,7 @@ def analyse(path: str, sink: Sink, *, prove: bool = True, keep: Keep | None = No
             sink.report(diagnostic)
         return result
     if prove:
-        result = replace(result, claims=settle(result, keep))
+        result = replace(result, claims=settle(result, keep, begin))
     return result
 
 
@@ -118,14 +127,18 @@ def deep() -> Iterator[None]:
         sys.setrecursionlimit(before)
 
 
-def settle(analysis: Analysis, keep: Keep | None = None) -> tuple[ClaimReport, ...]:
-    """Stage 4: a verdict for every claim."""
+def settle(
+    analysis: Analysis, keep: Keep | None = None, begin: Begin | None = None
+) -> tuple[ClaimReport, ...]:
+    """Stage 4: a verdict for every claim; `begin` is shown each one before it is asked."""
     if not analysis.obligations:
         return ()
     from gendsl.prove.settle import settle as prove_all
 
     assert analysis.graph is not None and analysis.interface is not None
-    return prove_all(analysis.graph, analysis.obligations, analysis.interface, keep=keep)
+    return prove_all(
+        analysis.graph, analysis.obligations, analysis.interface, keep=keep, begin=begin
+    )
 
 
 def read(path: str) -> SourceFile:

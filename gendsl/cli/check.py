@@ -22,6 +22,7 @@ from gendsl.core.claim import Claim
 from gendsl.diagnostics.model import Diagnostic, GendslError, Severity, Sink
 from gendsl.driver import Analysis, analyse
 from gendsl.options import FRONT_STAGES
+from gendsl.run.proving import Proving
 
 Say = Callable[[str], None]  # is told of progress in lines of text
 
@@ -156,7 +157,13 @@ def check_one(
     keep = certificates is not None or "coq" in asked
     try:
         require_program(path)
-        analysis = analyse(path, sink, keep=(lambda *row: settled.append(row)) if keep else None)
+        with Proving(sys.stderr) as shown:
+            analysis = analyse(
+                path,
+                sink,
+                keep=(lambda *row: settled.append(row)) if keep else None,
+                begin=None if say is None else lambda claim: shown.begin(claim.name),
+            )
     except GendslError as problem:
         for diagnostic in problem.diagnostics:
             sink.report(diagnostic)

@@ -28,6 +28,7 @@ SECONDS = 4.0  # of processor time for one claim
 
 
 Keep = Callable[[c.Claim, Outcome], None]
+Begin = Callable[[c.Claim], None]
 
 
 def settle(
@@ -37,21 +38,21 @@ def settle(
     *,
     seconds: float = SECONDS,
     keep: Keep | None = None,
+    begin: Begin | None = None,
 ) -> tuple[ClaimReport, ...]:
-    """A verdict for every claim; `keep` is shown each outcome, complete in itself. What was shown
-    to be defined is shared by claims whose variables have the same ranges."""
+    """A verdict for every claim; `begin` is shown each claim before it is asked, `keep` each
+    outcome, complete in itself. What was shown to be defined is shared by claims whose variables
+    have the same ranges."""
     defined: dict[frozenset[c.Variable], set[Node]] = {}
-    return tuple(
-        settle_one(
-            graph,
-            claim,
-            interface,
-            seconds=seconds,
-            defined=None if keep else defined.setdefault(frozenset(claim.variables), set()),
-            keep=keep,
+    reports = []
+    for claim in claims:
+        if begin is not None:
+            begin(claim)
+        shared = None if keep else defined.setdefault(frozenset(claim.variables), set())
+        reports.append(
+            settle_one(graph, claim, interface, seconds=seconds, defined=shared, keep=keep)
         )
-        for claim in claims
-    )
+    return tuple(reports)
 
 
 def settle_one(

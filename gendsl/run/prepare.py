@@ -1,12 +1,13 @@
 """From what the user asked for to a settled job: every refusal happens here, before any folder.
 
-In: options and the analysed program. Out: a `Job`. Order: recipe, claims, numbers, target, data;
-the cheap refusals come first. Nothing here writes.
+In: options and the analysed program. Out: a `Job`. Order: recipe, numbers, target, data, and the
+claims last, since proofs may take a minute: the cheap refusals come first. Nothing here writes.
 """
 
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from gendsl.driver import Analysis
 from gendsl.options import RunOptions
 from gendsl.precision import FLOAT32
 from gendsl.run.job import ClaimLine, DataLine, Job, Source
+from gendsl.run.proving import Proving
 from gendsl.run.settings import Settings, settle
 from gendsl.run.startup import alone
 from gendsl.run.targets import find
@@ -28,14 +30,21 @@ def read_program(options: RunOptions, sink: Sink, prove: bool) -> Analysis:
     analysis = driver.analyse(options.program, sink, prove=False)
     if sink.has_errors:
         raise GendslError(*sink.sorted())
-    if not prove:
-        return analysis
-    with alone():  # the prover gives each claim some of the processor time of this process
-        return replace(analysis, claims=driver.settle(analysis))
+    return proved(analysis) if prove else analysis
+
+
+def proved(analysis: Analysis, *, quiet: bool = True) -> Analysis:
+    """Stage 4; `quiet` shows nothing, else stderr says how far the prover is when it takes long."""
+    # The prover gives each claim some of the processor time of this process.
+    with alone(), Proving(sys.stderr, len(analysis.obligations)) as shown:
+        begin = None if quiet else lambda claim: shown.begin(claim.name)
+        claims = driver.settle(analysis, begin=begin)
+    return replace(analysis, claims=claims)
 
 
 def program_of(analysis: Analysis, options: RunOptions) -> Source:
-    """The program to train. Raises E1040 when it is none, E1054 for a refuted claim."""
+    """The program to train, with the verdicts that there are. Raises E1040 when it is none, E1054
+    for a refuted claim."""
     interface, graph = analysis.interface, analysis.graph
     assert analysis.source is not None and interface is not None and graph is not None
     if interface.recipe is None or analysis.graph_hash is None:

@@ -28,7 +28,7 @@ from gendsl.run.folder import RunFolder, choose, is_blank
 from gendsl.run.job import Job, Source
 from gendsl.run.kept import Entry, Kept
 from gendsl.run.loop import Loop, Outcome, stop_on_signals
-from gendsl.run.prepare import prepare, program_of, read_program
+from gendsl.run.prepare import prepare, program_of, proved, read_program
 from gendsl.run.progress import Progress, duration, short, view
 from gendsl.run.record import final_manifest, first_manifest
 from gendsl.run.report import timing_summary, write_report
@@ -39,6 +39,7 @@ INTERRUPTED = 130
 
 FrontText = Callable[[Analysis, str], str | None]
 Graphs = tuple[StepGraph, Mapping[str, Any]]  # the step, and the values before the first one
+Made = tuple[Source, StepGraph, Mapping[str, Any]]  # these, and the program with its verdicts
 
 Array = np.ndarray[Any, Any]
 
@@ -62,42 +63,46 @@ def run(options: RunOptions, front_text: FrontText, entry: Entry | None = None) 
             text = emit.back_text(options.emit, joint_graphs(job)[0], job)
         print(text, end="")
         return 0
-    source, graphs = program(options, entry or kept.look(options))
     require_packages()
     folder = choose(options.name, options.out, options.resume)
     machine = options.format == "json"
+    source, making = program(options, entry or kept.look(options), quiet=machine)
+    job = prepare(options, source, options.target)
     shown = view(sys.stderr) if machine else view()
     if options.resume and is_blank(folder.path):
         shown.note(f"note     nothing to resume in {folder.path}: a new run")
-    code = train(prepare(options, source, options.target), folder, graphs, shown)
+    code = train(job, folder, making, shown)
     if machine:
         print(manifest.summary(manifest.read(folder.manifest), folder.path))
     return code
 
 
-def program(options: RunOptions, entry: Entry) -> tuple[Source, Callable[[Job], Graphs]]:
-    """The program to train and the way to its graphs: as kept by an earlier run, else from its
-    text, and kept once there are graphs."""
+def program(
+    options: RunOptions, entry: Entry, *, quiet: bool = True
+) -> tuple[Source, Callable[[Job], Made]]:
+    """The program to train, and the way to its verdicts and graphs, which may take long: as kept by
+    an earlier run, else from its text, and kept once there are graphs. Raises E1054 on that way."""
     found = kept.opened(entry)
     if found is not None:
         warn(found.warnings, found.file)
-        return found.source, lambda job: (found.step, found.initial)
+        return found.source, lambda job: (found.source, found.step, found.initial)
     sink = Sink()
-    analysis = read_program(options, sink, prove=True)
+    analysis = read_program(options, sink, prove=False)
     file, warnings = analysis.source, tuple(sink.sorted())
     assert file is not None
     warn(warnings, file)
-    source = program_of(analysis, options)
 
-    def graphs(job: Job) -> Graphs:
-        step, initial = joint_graphs(job)
-        kept.keep(entry, Kept(source, file, warnings, analysis.imports, step, initial))
-        return step, initial
+    def making(job: Job) -> Made:
+        source = program_of(proved(analysis, quiet=quiet), options)
+        with deep():
+            step, initial = joint_graphs(job)
+            kept.keep(entry, Kept(source, file, warnings, analysis.imports, step, initial))
+        return source, step, initial
 
-    return source, graphs
+    return program_of(analysis, options), making
 
 
-def train(job: Job, folder: RunFolder, graphs: Callable[[Job], Graphs], shown: Progress) -> int:
+def train(job: Job, folder: RunFolder, making: Callable[[Job], Made], shown: Progress) -> int:
     """Train in a chosen folder, or go on there; the exit code."""
     then = None if is_blank(folder.path) else manifest.read(folder.manifest)
     if then is not None:
@@ -105,8 +110,9 @@ def train(job: Job, folder: RunFolder, graphs: Callable[[Job], Graphs], shown: P
         if then["finished"] and then["progress"]["step"] >= job.steps:
             shown.note(_finished_text(folder, then))
             return 0
+    source, step, initial = making(job)
+    job = replace(job, source=source)
     with deep():
-        step, initial = graphs(job)
         if job.tune:
             job = tuned_job(job, step, shown.note)
         made = compiled.compile_job(job, step, initial)
@@ -231,7 +237,7 @@ class Session:
             say(f"claims   {tally}")
             unknown = [claim.name for claim in job.source.claims if claim.verdict == "unknown"]
             if unknown:
-                say(f"warning  not settled: {', '.join(unknown)} (see `gendsl check`)")
+                say(f"warning  not settled: {', '.join(unknown)}; `gendsl check` asks again")
         if job.data is not None and job.examples is not None:
             counts = (
                 f"{job.examples.train_count:,} to train, {job.examples.held_out_count:,} held out"

@@ -83,14 +83,17 @@ def loaded() -> None:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Inside, this process computes nothing else, and memory is looked after as ever."""
+    """Inside, this process computes nothing else, and memory is looked after as ever, but for what
+    is there already: what libraries hold must not use up the time that is given to a proof."""
     loaded()
     seldom = gc.get_threshold()
     if _thresholds is not None:
         gc.set_threshold(*_thresholds)
+    gc.freeze()
     try:
         yield
     finally:
+        gc.unfreeze()
         gc.set_threshold(*seldom)
 
 

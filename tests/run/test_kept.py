@@ -3,6 +3,7 @@ it is what would be made, and nothing that has changed in between is taken for i
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import subprocess
@@ -19,6 +20,7 @@ from gendsl.diagnostics.model import Sink
 from gendsl.ir.graph import Builder, Node
 from gendsl.ir.text import graph_hash, nodes_text
 from gendsl.options import RunOptions
+from gendsl.prove.verdict import ClaimReport
 from gendsl.resources import data, names
 from gendsl.run import kept
 from gendsl.run.emit import joint_text
@@ -192,10 +194,9 @@ def test_every_file_that_decides_is_in_the_key(root: Path) -> None:
     assert left <= {"cli", "data", "editor", "recheck", "validate"}
 
 
-@pytest.mark.parametrize("verdict", ["refuted", "unknown"])
-def test_only_what_holds_is_kept(verdict: str, tmp_path: Path, own_cache: Path) -> None:
+def test_what_is_refuted_is_not_kept(tmp_path: Path, own_cache: Path) -> None:
     found = made(RunOptions(str(tiny(tmp_path))))
-    claims = (ClaimLine("loss.a", "size >= 0", "proved"), ClaimLine("loss.b", "size == 0", verdict))
+    claims = tuple(ClaimLine(f"loss.{v}", "size >= 0", v) for v in ("proved", "refuted"))
     kept.keep(
         look(tmp_path / "tiny.gml"), replace(found, source=replace(found.source, claims=claims))
     )
@@ -203,6 +204,27 @@ def test_only_what_holds_is_kept(verdict: str, tmp_path: Path, own_cache: Path) 
     held = replace(found.source, claims=claims[:1])
     kept.keep(look(tmp_path / "tiny.gml"), replace(found, source=held))
     assert len(entries(own_cache)) == 1
+
+
+def test_an_open_claim_is_asked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By runs: the second one says what the first one left open, with the same words."""
+    path = tiny(
+        tmp_path,
+        TINY.replace("train:", "claims loss:\n    far: exp(size) >= 1 + recon\n\ntrain:", 1),
+    )
+    left = ClaimReport("loss.far", "exp(size) >= 1 + recon", "unknown", goal="0 <= recon")
+    monkeypatch.setattr("gendsl.driver.settle", lambda analysis, **_: (left,))
+    assert go(path, tmp_path / "new", steps=1) == 0
+    first = capsys.readouterr().out
+    monkeypatch.setattr("gendsl.driver.settle", None)
+    assert go(path, tmp_path / "kept", steps=1) == 0
+    for said in (first, capsys.readouterr().out):
+        assert "claims   1 unknown\nwarning  not settled: loss.far; `gendsl check`" in said
+    for folder in ("new", "kept"):
+        (claim,) = json.loads((tmp_path / folder / "manifest.json").read_text())["claims"]
+        assert (claim["verdict"], claim["detail"]) == ("unknown", "0 <= recon")
 
 
 def test_a_damaged_entry_is_made_again(
@@ -262,10 +284,10 @@ def test_a_new_program_is_refused_before_anything_is_kept(tmp_path: Path, own_ca
 def test_what_is_kept_is_what_trains(tmp_path: Path) -> None:
     """The graphs of the second run are those of the entry, not made ones."""
     options = RunOptions(str(tiny(tmp_path)))
-    source, graphs = program(options, kept.look(options))
-    step, _ = graphs(prepare(options, source, options.target))
+    source, making = program(options, kept.look(options))
+    _, step, _ = making(prepare(options, source, options.target))
     entry = kept.look(options)
     again, same = program(options, entry)
-    found, _ = same(prepare(options, again, options.target))
+    _, found, _ = same(prepare(options, again, options.target))
     assert again.text == source.text and joint_text(found) == joint_text(step)
     assert isinstance(next(iter(found.metrics.values())), Node) and found is not step

@@ -176,7 +176,7 @@ def test_a_refuted_claim_trains_nothing(tmp_path: Path, monkeypatch: pytest.Monk
     from gendsl.prove.verdict import ClaimReport
 
     report = ClaimReport("loss.wrong", "size == 1", "refuted", note="size is 2 at mu = 1")
-    monkeypatch.setattr(driver, "settle", lambda analysis, keep=None: (report,))
+    monkeypatch.setattr(driver, "settle", lambda analysis, **_: (report,))
     program = tiny(tmp_path)
     assert codes(program, tmp_path / "run", steps=10) == ["E1054"]
     assert not (tmp_path / "run").exists()
