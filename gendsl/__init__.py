@@ -23,6 +23,7 @@ arrow between them goes one way (import-linter holds it):
     cli/          the commands
 
 Where to start reading: `driver.py`, then the docstring of the package that does what you look for.
+The language is described in `grammar/reference.md`, next to its grammar.
 A new op is one class in `ops/`; a new layer, loss, schedule or sampler is a few lines of `.gml` in
 `stdlib/`, with its claims; a new diagnostic is one entry in `diagnostics/codes/` and its example.
 """
