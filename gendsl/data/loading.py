@@ -157,5 +157,8 @@ def _missing(given: str, path: Path) -> GendslError:
         return fail("E1000", f"no file or folder {given}", help=hint)
     here = [entry.name for entry in Path().iterdir()]
     known = ", ".join(f"`{name}`" for name in names()[: len(BUNDLED) + len(FETCHED)])
-    hint = did_you_mean(given, (*names(), *here)) or f"names: {known}; or give a path"
+    hint = (
+        did_you_mean(given, (*names(), *here))
+        or f"names: {known}; or a path: `gendsl run --data PATH`"
+    )
     return fail("E1000", f"no data set, file or folder called `{given}`", help=hint)

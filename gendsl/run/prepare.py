@@ -13,7 +13,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from gendsl import driver, resources
-from gendsl.data import Bound, batch_indices, bind, check_conditions, default_source, load
+from gendsl.core.program import DataField
+from gendsl.data import (
+    Bound,
+    Dataset,
+    batch_indices,
+    bind,
+    check_conditions,
+    default_source,
+    load,
+)
 from gendsl.diagnostics.model import Diagnostic, GendslError, Label, Sink, fail
 from gendsl.driver import Analysis
 from gendsl.options import RunOptions
@@ -144,7 +153,22 @@ def _data(options: RunOptions, source: Source, settings: Settings) -> Bound | No
             f"{source.path} does not say which data it is for",
             help="choose some with `--data NAME_OR_PATH`; `gendsl data list` shows what there is",
         )
-    return bind(load(name), fields, source.interface.dims, settings.sizes)
+    dataset = load(name) if options.data is not None else _named(name, fields)
+    return bind(dataset, fields, source.interface.dims, settings.sizes)
+
+
+def _named(name: str, fields: Mapping[str, DataField]) -> Dataset:
+    """The data set that the program names; what is wrong with it is told at that place."""
+    try:
+        return load(name)
+    except GendslError as problem:
+        place = next(field.span for field in fields.values() if field.source == name)
+        raise GendslError(
+            *(
+                replace(found, primary=found.primary or Label(place, f"is to come from `{name}`"))
+                for found in problem.diagnostics
+            )
+        ) from problem
 
 
 def _data_line(bound: Bound) -> DataLine:
