@@ -20,6 +20,7 @@ arrow between them goes one way (import-linter holds it):
     run/          the back half: sessions, checkpoints, metrics, pictures, reports
     target.py     what a backend offers; the backends are in the package `backends`
     noise.py      the counter-based random numbers that every target draws
+    cache.py      files that save a later run what an earlier one made
     cli/          the commands
 
 Where to start reading: `driver.py`, then the docstring of the package that does what you look for.

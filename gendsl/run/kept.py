@@ -13,12 +13,10 @@ what its hash says is made again, and that is said.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import platform
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -27,6 +25,7 @@ from typing import TYPE_CHECKING
 
 import gendsl
 from gendsl import resources
+from gendsl.cache import read_entry, write_entry
 from gendsl.driver import Imported, find_module, read
 from gendsl.options import RunOptions
 
@@ -67,18 +66,7 @@ def look(options: RunOptions) -> Entry:
     """The program's place in the cache, and what is there if that can be trusted. Raises E000x when
     the program cannot be read."""
     path = _place(options)
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return Entry(path)
-    except OSError as problem:
-        _say(f"the kept program {path} cannot be read ({problem.strerror}): made again")
-        return Entry(path)
-    digest, _, body = content.partition(b"\n")
-    if digest != hashlib.sha256(body).hexdigest().encode():
-        _say(f"the kept program {path} is damaged: made again")
-        return Entry(path)
-    return Entry(path, body)
+    return Entry(path, read_entry(path, "program"))
 
 
 def opened(entry: Entry) -> Kept | None:
@@ -91,8 +79,6 @@ def opened(entry: Entry) -> Kept | None:
     assert isinstance(found, Kept)
     if any(find_module(i.name, i.importer) != i.source for i in found.imports):
         return None
-    with contextlib.suppress(OSError):  # a cache that can only be read still serves
-        os.utime(entry.path)
     return found
 
 
@@ -103,17 +89,7 @@ def keep(entry: Entry, made: Kept) -> None:
     if any(claim.verdict == "refuted" for claim in made.source.claims):
         return
     builders = {id(b): b for b in (made.source.graph.builder, made.step.builder)}
-    path, body = entry.path, pack(made, list(builders.values()))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
-        os.replace(temporary, path)
-        for old in sorted(path.parent.glob("*.program"), key=_asked_for)[:-KEPT]:
-            old.unlink(missing_ok=True)
-    except OSError as problem:
-        _say(f"the program is not kept: {problem.strerror} ({path.parent})")
+    write_entry(entry.path, pack(made, list(builders.values())), "program", KEPT)
 
 
 def _place(options: RunOptions) -> Path:
@@ -147,15 +123,3 @@ def _own_files() -> Iterator[Path]:
     for folder, inside, files in os.walk(Path(gendsl.__file__).parent):
         inside[:] = sorted(name for name in inside if name not in _NO_PART)
         yield from (Path(folder, name) for name in sorted(files) if name.endswith(".py"))
-
-
-def _asked_for(path: Path) -> float:
-    """When it was last; 0 for one that another process has just removed."""
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:
-        return 0.0
-
-
-def _say(text: str) -> None:
-    print(f"note: {text}", file=sys.stderr)
