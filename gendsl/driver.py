@@ -16,7 +16,7 @@ a stage is imported when it is first run: a program that is kept (`gendsl.run.ke
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -78,20 +78,21 @@ def analyse(
     prove: bool = True,
     keep: Keep | None = None,
     begin: Begin | None = None,
+    texts: Mapping[str, str] | None = None,
 ) -> Analysis:
     """Stages 0 to 4 for one file; `prove=False` stops before the prover. `begin` is shown each
     claim before it is asked, `keep` each one with its outcome (the evidence, which a report does
-    not hold)."""
+    not hold). `texts` are files as they once were, by path: they are not read from the disk."""
     from gendsl.ir.text import graph_hash
     from gendsl.lower.program import lower
 
     result = Analysis(path)
     try:
         with deep():
-            source = read(path)
+            source = read(path, texts)
             result = replace(result, source=source)
             imports: list[Imported] = []
-            program = check_program(source, sink, imports)
+            program = check_program(source, sink, imports, texts)
             result = replace(result, imports=tuple(imports))
             if program is None:
                 return result
@@ -141,8 +142,10 @@ def settle(
     )
 
 
-def read(path: str) -> SourceFile:
+def read(path: str, texts: Mapping[str, str] | None = None) -> SourceFile:
     """Stage 0: the file at `path`, or the shipped program of that name (`vae`)."""
+    if texts is not None and path in texts:
+        return SourceFile(path, texts[path])
     file = Path(path)
     if not file.exists() and "/" not in path and not path.endswith(".gml"):
         shipped = resources.shipped("programs", path)
@@ -151,12 +154,17 @@ def read(path: str) -> SourceFile:
     return read_source(file, path if file == Path(path) else str(file))
 
 
-def check_program(source: SourceFile, sink: Sink, imports: list[Imported]) -> Program | None:
+def check_program(
+    source: SourceFile,
+    sink: Sink,
+    imports: list[Imported],
+    texts: Mapping[str, str] | None = None,
+) -> Program | None:
     """Stages 1 and 2; what is read besides the program is added to `imports`."""
     from gendsl.core.from_syntax import check
 
     def find(name: str, importer: str) -> SourceFile | None:
-        found = find_module(name, importer)
+        found = find_module(name, importer, texts)
         if found is not None:
             imports.append(Imported(name, importer, found))
         return found
@@ -171,11 +179,15 @@ def module_name(path: str) -> str:
     return file.stem if shipped is not None and file.exists() and shipped.samefile(file) else ""
 
 
-def find_module(name: str, importer: str) -> SourceFile | None:
+def find_module(
+    name: str, importer: str, texts: Mapping[str, str] | None = None
+) -> SourceFile | None:
     """The source of an imported module: the stdlib's, else one beside the importing file."""
     shipped = resources.shipped("stdlib", name)
     if shipped is not None:
         return read_source(shipped, str(shipped))
     beside = Path(importer).parent / f"{name}.gml"
+    if texts is not None and str(beside) in texts:
+        return SourceFile(str(beside), texts[str(beside)])
     found = name.isidentifier() and beside.is_file()
     return read_source(beside, str(beside)) if found else None

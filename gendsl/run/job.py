@@ -57,7 +57,8 @@ class DataLine:
 
 @dataclass(frozen=True)
 class Source:
-    """The program as analysed: its name ("vae"), text, graph and verdicts."""
+    """The program as analysed: its name ("vae"), text, graph and verdicts; `modules` are the texts
+    of what it imports besides the stdlib, by path."""
 
     name: str
     path: str
@@ -67,6 +68,7 @@ class Source:
     graph: Graph
     graph_hash: str
     claims: tuple[ClaimLine, ...] = ()
+    modules: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

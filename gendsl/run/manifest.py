@@ -27,6 +27,8 @@ Json = dict[str, Any]
 FORMAT = "gendsl-run-1"
 IDENTITY = ("graph_hash", "sizes", "hypers", "recipe", "seed", "data_hash", "precision")
 
+NEEDED = ("command", "finished", "program", "progress", "steps")  # of what reads it again
+
 _WHAT = {
     "graph_hash": "the program (its graph)",
     "seed": "the seed",
@@ -75,7 +77,7 @@ def read(path: Path) -> Json:
     known = isinstance(manifest, dict) and manifest.get("format") == FORMAT
     if known:
         manifest.setdefault("precision", FLOAT32)  # before there was a choice
-    if not known or not {*IDENTITY, "steps", "finished", "progress"} <= manifest.keys():
+    if not known or not {*IDENTITY, *NEEDED} <= manifest.keys():
         raise _damaged(path)
     return dict(manifest)
 

@@ -34,9 +34,11 @@ from gendsl.run.startup import alone
 from gendsl.run.targets import find
 
 
-def read_program(options: RunOptions, sink: Sink, prove: bool) -> Analysis:
-    """Stages 0 to 4; errors raise, warnings stay in the sink."""
-    analysis = driver.analyse(options.program, sink, prove=False)
+def read_program(
+    options: RunOptions, sink: Sink, prove: bool, texts: Mapping[str, str] | None = None
+) -> Analysis:
+    """Stages 0 to 4; errors raise, warnings stay in the sink. `texts` as in `driver.analyse`."""
+    analysis = driver.analyse(options.program, sink, prove=False, texts=texts)
     if sink.has_errors:
         raise GendslError(*sink.sorted())
     return proved(analysis) if prove else analysis
@@ -90,6 +92,11 @@ def program_of(analysis: Analysis, options: RunOptions) -> Source:
             ClaimLine(r.name, r.statement, r.verdict, r.note or r.goal or "")
             for r in analysis.claims
         ),
+        modules={
+            i.source.path: i.source.text
+            for i in analysis.imports
+            if resources.shipped("stdlib", i.name) is None
+        },
     )
 
 

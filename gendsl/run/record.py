@@ -16,7 +16,12 @@ def first_manifest(job: Job, compiled: Compiled, then: Json | None, start: int) 
     source = job.source
     found: Json = {
         "format": FORMAT,
-        "program": {"name": source.name, "path": source.path, "text": source.text},
+        "program": {
+            "name": source.name,
+            "path": source.path,
+            "text": source.text,
+            "modules": dict(source.modules),
+        },
         "steps": job.steps,
         "steps_given": job.steps_given,
         "target": job.target.name,

@@ -1,12 +1,14 @@
 """A finished (or interrupted) run, opened again to sample from it or to measure it.
 
 In: a run folder and the options that its manifest's command line stands for. Out: the job, its
-claims as obligations, and the values of the newest checkpoint. Always: the program, its numbers and
-the data are those of the run (E1045 otherwise); nothing is proved again and nothing is written.
+claims as obligations, and the values of the newest checkpoint. Always: the program is the one that
+the manifest holds, whatever has become of its file since, which is said; its numbers and the data
+are those of the run (E1045 otherwise); nothing is proved again and nothing is written.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +19,7 @@ import numpy as np
 from gendsl.core.claim import Claim
 from gendsl.core.program import Program
 from gendsl.diagnostics.model import GendslError, Sink, fail
+from gendsl.driver import read
 from gendsl.options import RunOptions
 from gendsl.run import checkpoint, manifest
 from gendsl.run.evaluate import readable
@@ -66,7 +69,10 @@ def reopen(path: Path, options: RunOptions, raw: bool) -> Reopened:
             f"{path} holds no checkpoint yet",
             help="the first one is written after 100 steps, and one at the end of the run",
         )
-    analysis = read_program(options, Sink(), prove=False)
+    texts = _texts(then, options.program)
+    for file, text in texts.items():
+        _say_what_became(file, text)
+    analysis = read_program(options, Sink(), prove=False, texts=texts)
     source = program_of(analysis, replace(options, allow_refuted=True))
     job = prepare(replace(options, raw=raw or options.raw), source, options.target)
     _require_unchanged(then, job)
@@ -75,6 +81,24 @@ def reopen(path: Path, options: RunOptions, raw: bool) -> Reopened:
     values = readable(found.values, ema=not job.raw)
     assert analysis.program is not None
     return Reopened(folder, job, analysis.program, analysis.obligations, found.step, values)
+
+
+def _texts(then: manifest.Json, program: str) -> dict[str, str]:
+    """The program and its own modules as they were trained, by path. Runs of an older gendsl kept
+    the program alone."""
+    kept = then["program"]
+    return {program: kept["text"], **kept.get("modules", {})}
+
+
+def _say_what_became(path: str, text: str) -> None:
+    """A note on stderr where a file is not what it was."""
+    try:
+        if read(path).text == text:
+            return
+        what = "has changed since this run was started"
+    except GendslError:
+        what = "is not there any more"
+    print(f"note: {path} {what}: taken as the run has kept it", file=sys.stderr)
 
 
 def _shapes(job: Job) -> dict[str, tuple[int, ...]]:
@@ -95,7 +119,7 @@ def _require_unchanged(then: manifest.Json, job: Job) -> None:
         raise GendslError(
             replace(
                 found,
-                message="the program or its data is not what this run was trained with",
+                message="the data, or gendsl itself, is not what this run was trained with",
                 help=f"bring it back to what it was, or train again with `{then['command']}` and "
                 "another `--out DIR`",
             )

@@ -102,6 +102,38 @@ def test_a_checkpoint_of_another_program_is_refused(
     assert "E1051" in capsys.readouterr().err
 
 
+def test_a_run_is_opened_without_the_files_that_made_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Changed or moved, the program and its module are what they were, and that is said."""
+    (tmp_path / "beside.gml").write_text("fn twice(x: real) -> real:\n    return 2 * x\n")
+    text = TINY.replace("import nn", "import beside: twice\nimport nn").replace(
+        "+ beta * size", "+ beta * twice(size)"
+    )
+    program, run = tiny(tmp_path, text), tmp_path / "run"
+    assert main(["run", str(program), "--steps", "4", "--out", str(run)]) == 0
+    words = ["sample", str(run), "--n", "3", "--out", str(tmp_path / "drawn.npy")]
+    capsys.readouterr()
+    assert main(words) == 0
+    first = (tmp_path / "drawn.npy").read_bytes()
+    assert capsys.readouterr().err == ""
+    program.write_text(
+        text.replace("dim hidden = 8", "dim hidden = 9").replace("nn: dense", "nn: (")
+    )
+    assert main(words) == 0
+    note = f"note: {program} has changed since this run was started: taken as the run has kept it\n"
+    assert capsys.readouterr().err == note
+    program.unlink()
+    (tmp_path / "beside.gml").unlink()
+    assert main(words) == 0
+    assert capsys.readouterr().err == "".join(
+        f"note: {path} is not there any more: taken as the run has kept it\n"
+        for path in (program, tmp_path / "beside.gml")
+    )
+    assert (tmp_path / "drawn.npy").read_bytes() == first
+    assert main(["eval", str(run), "--no-pictures"]) == 0
+
+
 def test_each_show_is_measured_by_itself(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Code that was compiled for one picture is not run for the next one."""
     assert main(["eval", str(run), "--format", "json"]) == 0
