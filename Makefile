@@ -32,7 +32,7 @@ help:
 	@echo "            test-kernels: those under Triton's interpreter; test-triton36: with Triton 3.6"
 	@echo
 	@echo "make setup  create .venv and install (TORCH=cuda: a CUDA build; TORCH=system: your own)"
-	@echo "make bench  run the benchmarks, write the tables"
+	@echo "make bench  run the benchmarks, write the tables (ARGS=\"cpu --rounds 5\": one of them)"
 	@echo "make lint   ruff check and format;  make types: mypy --strict;  make layers: import-linter"
 	@echo "make fmt    put shipped programs and Python files into their canonical layout"
 	@echo "make ci     everything that CI runs, in a fresh environment"
