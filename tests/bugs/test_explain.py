@@ -93,22 +93,23 @@ claims o:
 """
 
 
-def test_what_is_left_is_written_as_in_the_program(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+@pytest.fixture
+def small(tmp_path: Path) -> str:
     path = tmp_path / "small.gml"
     path.write_text(SMALL)
-    _, text = explained(capsys, str(path), "--explain", "o.hard")
+    return str(path)
+
+
+def test_what_is_left_is_written_as_in_the_program(
+    capsys: pytest.CaptureFixture[str], small: str
+) -> None:
+    _, text = explained(capsys, small, "--explain", "o.hard")
     assert "left to show: exp(s + cos(square(y))) * (s + 3) >= 1 - (beta + sin(s)) / 1000" in text
     assert "%" not in text
 
 
-def test_a_counterexample_is_a_few_lines(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    path = tmp_path / "small.gml"
-    path.write_text(SMALL)
-    _, text = explained(capsys, str(path), "--explain", "o.wrong")
+def test_a_counterexample_is_a_few_lines(capsys: pytest.CaptureFixture[str], small: str) -> None:
+    _, text = explained(capsys, small, "--explain", "o.wrong")
     lines = [line.strip() for line in text.splitlines()]
     assert "refuted" in lines and any(line.startswith("at sizes B = ") for line in lines)
     assert any(line.startswith("beta = ") for line in lines)
