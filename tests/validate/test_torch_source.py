@@ -30,6 +30,12 @@ def verdict(text: str, plan: Any) -> Validation:
     return torch_source(text, plan, carries=True)
 
 
+def altered(text: str, pattern: str, replacement: str) -> str:
+    made, count = re.subn(pattern, replacement, text, count=1)
+    assert count == 1, f"the source has no {pattern}"
+    return made
+
+
 @pytest.mark.parametrize("program", ["autoencoder", "vae"])
 def test_source_is_proved(emitted: Emitted, program: str) -> None:
     found = verdict(*emitted(program, "torch_cpu"))
@@ -40,10 +46,7 @@ def test_source_is_proved(emitted: Emitted, program: str) -> None:
 @pytest.mark.parametrize("bug", BUGS)
 def test_bug_is_caught(emitted: Emitted, bug: str) -> None:
     text, plan = emitted("vae", "torch_cpu")
-    pattern, replacement = BUGS[bug]
-    made, count = re.subn(pattern, replacement, text, count=1)
-    assert count == 1
-    found = verdict(made, plan)
+    found = verdict(altered(text, *BUGS[bug]), plan)
     assert found.status != PROVED
     assert all(f.reason for k in found.kernels for f in k.findings if f.status != PROVED)
 
@@ -75,6 +78,27 @@ MEMORY = {
     "no memory at all": (r"\n +mul_3 = at\(.*\)", ""),
     "memory with gaps": (r"mul_3 = at\((\d+), (\(.*?\))\)", r"mul_3 = at(\1, \2, strides=(65, 1))"),
     "a place bound twice": (r"( +mul_3 = at\(.*\))", r"\1\n\1"),
+    "parameters beside each other in another order": (
+        r"beside\(\(encoder_mu_w, encoder_logvar_w\)",
+        "beside((encoder_logvar_w, encoder_mu_w)",
+    ),
+    "parameters one above the other": (r"encoder_logvar_b\), 0\)", "encoder_logvar_b), 1)"),
+    "a parameter and a copy": (
+        r"beside\(\(encoder_mu_w, encoder_logvar_w\)",
+        "beside((encoder_mu_w, encoder_logvar_w.clone())",
+    ),
+    "parameters read after their update": (
+        r"(?s)( +update\(count=count\)\n)(.*?)( +return)",
+        r"\1\2        torch.sum(encoder_mu_logvar_w, None, out=neg_elbo)\n\3",
+    ),
+    "an update too early": (
+        r"(?s)( +torch.neg\(dense\(relu_2_t, mul_3.*?)( +update\(count=count\)\n)",
+        r"\2\1",
+    ),
+    "an update that never comes": (r" +update\(count=count\)\n", ""),
+    "an update that comes twice": (r"( +update\(count=count\)\n)", r"\1\1"),
+    "an option given twice": (r"update\(count=count\)", "update(count=count, lr=0.001)"),
+    "a wrong count": (r"update\(count=count\)", "update(count=t)"),
 }
 
 
@@ -84,8 +108,7 @@ def test_bug_of_memory_is_caught(emitted: Emitted, bug: str) -> None:
     pattern, replacement = MEMORY[bug]
     place = re.search(r"mul_2 = at\((\d+),", text)
     assert place is not None
-    made, count = re.subn(pattern, replacement.replace("MUL", place[1]), text, count=1)
-    assert count == 1
+    made = altered(text, pattern, replacement.replace("MUL", place[1]))
     assert verdict(text, plan).status == PROVED
     found = verdict(made, plan)
     assert found.status != PROVED
@@ -108,9 +131,8 @@ CALLS = {
 
 @pytest.mark.parametrize("bug", CALLS)
 def test_bug_in_a_closed_form_is_caught(emitted: Emitted, bug: str) -> None:
-    program, pattern, replacement = CALLS[bug]
+    program, *change = CALLS[bug]
     text, plan = emitted(program, "torch_cpu")
-    made, count = re.subn(pattern, replacement, text, count=1)
-    assert count == 1
+    made = altered(text, *change)
     assert verdict(text, plan).status == PROVED
     assert verdict(made, plan).status != PROVED
