@@ -20,8 +20,11 @@ def lint(program: Program, module: Module, sink: Sink) -> None:
         t for o in program.objectives.values() for t in (*o.scope.values(), *o.updates.values())
     )
     if program.objectives:
+        training = used_in_losses | used_in_updates
+        scheduled = program.schedules.items()
+        training |= _globals(term for name, term in scheduled if name in training | {"lr"})
         for name, hyper in program.interface.hypers.items():
-            if name not in used_in_losses | used_in_updates:
+            if name not in training:
                 sink.error(
                     "W0801",
                     f"hyperparameter `{name}` does not reach an objective",

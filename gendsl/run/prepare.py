@@ -136,10 +136,17 @@ def prepare(options: RunOptions, source: Source, target_name: str, *, to_run: bo
         command=command_of(options),
     )
     if bound is not None:
-        batch_indices(
-            bound.train_count, job.batch, job.seed, 0
-        )  # refuses a batch that is too large
+        _require_batch(bound, job)
     return job
+
+
+def _require_batch(bound: Bound, job: Job) -> None:
+    """E1027 for a batch that is too large, with the flag that makes it smaller."""
+    try:
+        batch_indices(bound.train_count, job.batch, job.seed, 0)
+    except GendslError as problem:
+        fix = f"`--set {job.batch_name}={bound.train_count}` or less, or `batch` in `train:`"
+        raise GendslError(*(replace(d, help=fix) for d in problem.diagnostics)) from problem
 
 
 def _data(options: RunOptions, source: Source, settings: Settings) -> Bound | None:

@@ -74,7 +74,7 @@ def draw(
     seed: int | None = None,
 ) -> list[Result]:
     """`count` examples in pieces; an argument along the examples goes on from piece to piece."""
-    sampler = _set(sampler, settings or {})
+    sampler = _set(run, sampler, settings or {})
     whole = arguments(sampler, count, run.job.sizes)
     long = {
         node.op.key if isinstance(node.op, Input) else name
@@ -97,7 +97,7 @@ def draw(
     ]
 
 
-def _set(sampler: SamplerGraph, settings: Mapping[str, str]) -> SamplerGraph:
+def _set(run: Reopened, sampler: SamplerGraph, settings: Mapping[str, str]) -> SamplerGraph:
     """The sampler with other sizes and defaults."""
     sizes, numbers = dict(sampler.sizes), dict(sampler.defaults)
     for name, text in settings.items():
@@ -107,27 +107,53 @@ def _set(sampler: SamplerGraph, settings: Mapping[str, str]) -> SamplerGraph:
             fin = isinstance(sampler.inputs[name].type.elem, Fin)
             numbers[name] = Fraction(_whole(name, text, 0)) if fin else _number(name, text)
         else:
-            known = [*(n for n in sizes if n != sampler.size), *sampler.inputs]
             raise fail(
                 "E1082",
-                f"the sampler `{sampler.name}` has no argument `{name}`",
-                help=did_you_mean(name, known)
-                or (f"it has {', '.join(f'`{k}`' for k in known)}" if known else "it has none"),
+                f"the sampler `{sampler.name}` has no argument `{name}` that can be set",
+                help=_instead(run, sampler, name, text),
             )
     return replace(sampler, sizes=sizes, defaults=numbers)
+
+
+def _settable(sampler: SamplerGraph) -> list[str]:
+    return [*(n for n in sampler.sizes if n != sampler.size), *sampler.inputs]
+
+
+def _instead(run: Reopened, sampler: SamplerGraph, name: str, text: str) -> str:
+    """What somebody who sets `name` may have meant."""
+    job, known = run.job, _settable(sampler)
+    if name in (sampler.size, "n", "count"):
+        return f"how many examples are drawn is a flag: `--n {text}`"
+    if name == "seed":
+        return f"the seed of samples is a flag: `--seed {text}`"
+    others = [s.name for s in job.source.graph.samplers.values() if name in _settable(s)]
+    if others:
+        return f"`{others[0]}` has it: `gendsl sample {run.folder.path} {others[0]} --set ...`"
+    if name in job.sizes or name in job.settings.hypers:
+        return (
+            f"`{name}` was trained with: `gendsl run ... --set {name}={text}` trains another model"
+        )
+    had = f"it has {', '.join(f'`{k}`' for k in known)}" if known else "it has none"
+    return did_you_mean(name, known) or f"{had}; `--n` says how many examples, `--seed` which ones"
 
 
 def _whole(name: str, text: str, least: int) -> int:
     if text.isdecimal() and int(text) >= least:
         return int(text)
-    raise fail("E1082", f"`{name} = {text}` is not a whole number >= {least}")
+    raise fail(
+        "E1082",
+        f"`{name} = {text}` is not a whole number >= {least}",
+        help=f"for example `--set {name}={max(least, 3)}`",
+    )
 
 
 def _number(name: str, text: str) -> Fraction:
     try:
         return Fraction(text)
     except (ValueError, ZeroDivisionError) as error:
-        raise fail("E1082", f"`{name} = {text}` is not a number") from error
+        raise fail(
+            "E1082", f"`{name} = {text}` is not a number", help=f"for example `--set {name}=0.5`"
+        ) from error
 
 
 def write(run: Reopened, request: SampleRequest) -> list[tuple[Path, Result]]:

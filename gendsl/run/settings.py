@@ -120,12 +120,55 @@ def inside(value: Fraction | float, bounds: Range) -> bool:
     return above and (bounds.high is None or value <= bounds.high)
 
 
+# What people set by another flag: words of the program's text, and flags of the command.
+_FLAGS = {
+    "data": "`--data NAME_OR_PATH`",
+    "epochs": "`--steps N` (a step takes one batch)",
+    "precision": "`--precision NAME`",
+    "seed": "`--seed N`",
+    "steps": "`--steps N`",
+}
+_BATCHES = ("b", "batch", "batch_size", "batchsize", "bs")
+_RATES = ("lr", "learning_rate", "rate")
+
+
+def _known_word(interface: Interface, name: str) -> str | None:
+    """What to do instead of setting a word that a program or the command line has, but that is no
+    name in this program."""
+    word, recipe = name.lower().replace("-", "_"), interface.recipe
+    batch = next((n for n, d in interface.dims.items() if d.kind == "batch"), None)
+    if word in _FLAGS:
+        return f"that is a flag: {_FLAGS[word]}"
+    if word in _BATCHES and batch is not None:
+        return f"the batch size is `--set {batch}=...`"
+    if recipe is None:
+        return None
+    if word in _RATES and "lr" in recipe.schedules:
+        return (
+            "change `schedule lr = ...` in the program's `train:` block; a `hyper` may stand in it, "
+            "which can be set here"
+        )
+    option = "lr" if word in _RATES else name
+    for line in recipe.steps_lines:
+        if option in line.optimizer.options:
+            change = (
+                f"change `{line.optimizer.name}({option} = ...)` in the program's `train:` block"
+            )
+            if option == "lr":
+                change += (
+                    "; to set it here, declare `hyper rate = 1e-3` and write `schedule lr = "
+                    "constant(rate)` there, with `import schedules: constant`"
+                )
+            return change
+    return None
+
+
 def _unknown(interface: Interface, name: str) -> Diagnostic:
     fixed = {n for n, d in interface.dims.items() if d.kind == "data"}
     names = sorted((interface.dims.keys() | interface.hypers.keys()) - fixed)
     listed = ", ".join(f"`{n}`" for n in names)
     others = f"these can be set: {listed}" if names else "this program has nothing that can be set"
-    advice = did_you_mean(name, names) or others
+    advice = _known_word(interface, name) or did_you_mean(name, names) or others
     return Diagnostic(
         "E1047", f"the program has no size or hyperparameter called `{name}`", help=advice
     )

@@ -25,6 +25,19 @@ train:
 
 
 @pytest.mark.parametrize(
+    ("line", "codes"), [("schedule lr = constant(rate)", []), ("clip 1.0", ["W0801"])]
+)
+def test_a_scheduled_rate_changes_something(tmp_path: Path, line: str, codes: list[str]) -> None:
+    text = PROGRAM.format(scale="scale", groups=f"centre, scale with adam()\n    {line}")
+    text = text.replace(" with sgd(lr = 0.1)", "")
+    path = tmp_path / "p.gml"
+    path.write_text(f"import schedules: constant\nhyper rate = 0.1\n{text}")
+    sink = Sink()
+    analyse(str(path), sink, prove=False)
+    assert [d.code for d in sink.sorted()] == codes
+
+
+@pytest.mark.parametrize(
     ("scale", "groups", "codes"),
     [
         ("scale", "centre", ["W0805"]),

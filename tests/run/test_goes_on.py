@@ -134,6 +134,24 @@ def test_a_run_is_opened_without_the_files_that_made_it(
     assert main(["eval", str(run), "--no-pictures"]) == 0
 
 
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("N=5", "how many examples are drawn is a flag: `--n 5`"),
+        ("seed=2", "a flag: `--seed 2`"),
+        ("hidden=9", "`hidden` was trained with"),
+        ("weight=2", "`weight` was trained with"),
+        ("S=3", "it has none; `--n` says how many examples, `--seed` which ones"),
+    ],
+)
+def test_what_a_sampler_cannot_be_told_names_the_flag(
+    given: str, says: str, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sample", str(run), "--set", given]) == 1
+    err = capsys.readouterr().err
+    assert "E1082" in err and says in err
+
+
 def test_each_show_is_measured_by_itself(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Code that was compiled for one picture is not run for the next one."""
     assert main(["eval", str(run), "--format", "json"]) == 0

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 
-from gendsl.core.program import DimInfo, HyperInfo, Interface, Recipe
+from gendsl.core.program import (
+    DimInfo,
+    HyperInfo,
+    Interface,
+    OptimizerSpec,
+    Recipe,
+    RecipeStep,
+)
 from gendsl.diagnostics.model import GendslError
 from gendsl.run.settings import settle
 from gendsl.shape.dim import Dim
@@ -68,6 +76,33 @@ def test_what_is_refused(name: str, value: str, code: str, hint: str) -> None:
     ((found, help_),) = refused((name, value))
     assert found == code
     assert hint in help_
+
+
+ADAM = OptimizerSpec("adam", {"lr": Fraction(1, 1000), "beta1": Fraction(9, 10)})
+LINE = RecipeStep("loss", ("net",), ADAM, 1, False, NOWHERE)
+
+
+@pytest.mark.parametrize(
+    ("name", "schedules", "says"),
+    [
+        ("lr", (), "change `adam(lr = ...)` in the program's `train:` block; to set it here"),
+        ("learning_rate", (), "write `schedule lr = constant(rate)`"),
+        ("lr", ("lr",), "change `schedule lr = ...` in the program's `train:` block"),
+        ("beta1", (), "change `adam(beta1 = ...)` in the program's `train:` block"),
+        ("steps", (), "that is a flag: `--steps N`"),
+        ("seed", (), "that is a flag: `--seed N`"),
+        ("batch-size", (), "the batch size is `--set B=...`"),
+        ("beta2", (), "did you mean `beta`?"),
+    ],
+)
+def test_words_of_the_program_are_told_apart(
+    name: str, schedules: tuple[str, ...], says: str
+) -> None:
+    interface = replace(INTERFACE, recipe=Recipe((LINE,), 32, 100, schedules))
+    with pytest.raises(GendslError) as caught:
+        settle(interface, ((name, "1"),))
+    (found,) = caught.value.diagnostics
+    assert found.code == "E1047" and says in (found.help or "")
 
 
 def test_all_problems_at_once() -> None:
