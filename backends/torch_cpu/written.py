@@ -10,26 +10,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import sys
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import gendsl.ir
 import gendsl.ops
 from backends.torch_cpu.emit import emit
 from backends.torch_cpu.use import Use
+from gendsl.cache import read_entry, write_entry
 from gendsl.ir.graph import Builder, Node, postorder
 from gendsl.ir.plan import Plan
 from gendsl.ir.text import nodes_text
 from gendsl.ops.leaf import Input
 from gendsl.shape.tensor_type import Bool, Elem, Fin
 
-KEPT = 200  # entries; the oldest go first
+KEPT = 1000  # entries; those not used for longest go first
 
 
 @dataclass(frozen=True)
@@ -123,27 +122,15 @@ def kept(folder: Path | None, text: Callable[[], str], make: Callable[[], Writte
         return make()
     key = hashlib.sha256(f"{fingerprint()}\n{text()}".encode()).hexdigest()
     path = folder / f"{key}.json"
-    found = _read(path)
-    if found is None:
-        found = make()
-        _write(path, found)
+    body = read_entry(path, "compiled plan")
+    if body is not None:
+        return _written(json.loads(body))
+    found = make()
+    write_entry(path, json.dumps(asdict(found)).encode(), "compiled plan", KEPT)
     return found
 
 
-def _read(path: Path) -> Written | None:
-    """The entry; None if there is none, or none that can be trusted."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as problem:
-        _say(f"the compiled plan {path} cannot be read ({problem.strerror}): compiled again")
-        return None
-    digest, _, body = content.partition(b"\n")
-    if digest.decode(errors="replace") != hashlib.sha256(body).hexdigest():
-        _say(f"the compiled plan {path} is damaged: compiled again")
-        return None
-    held = json.loads(body)
+def _written(held: Mapping[str, Any]) -> Written:
     given = tuple(Given(g["key"], g["elem"], tuple(g["shape"])) for g in held["given"])
     notes = {int(line): note for line, note in held["notes"].items()}
     use = held["use"]
@@ -151,22 +138,3 @@ def _read(path: Path) -> Written | None:
         library = {name: (count, size) for name, (count, size) in use["library"].items()}
         use = Use(use["arena"], use["live"], library)
     return Written(held["name"], held["text"], held["flops"], given, notes, use)
-
-
-def _write(path: Path, made: Written) -> None:
-    body = json.dumps(asdict(made)).encode()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
-        os.replace(temporary, path)
-        entries = sorted(path.parent.glob("*.json"), key=lambda p: p.stat().st_mtime)
-        for old in entries[:-KEPT]:
-            old.unlink(missing_ok=True)
-    except OSError as problem:
-        _say(f"the compiled plan is not kept: {problem.strerror} ({path.parent})")
-
-
-def _say(text: str) -> None:
-    print(f"note: {text}", file=sys.stderr)

@@ -79,7 +79,7 @@ def test_a_damaged_entry_is_made_again_and_that_is_said(
     path.write_bytes(damage or whole[: len(whole) // 2])
     again = target.compile_step(step_graph(), SIZES)
     assert again.source == first.source
-    assert "is damaged: compiled again" in capsys.readouterr().err
+    assert "is damaged: made again" in capsys.readouterr().err
     assert path.read_bytes() == whole
 
 
