@@ -145,8 +145,8 @@ def _known_word(interface: Interface, name: str) -> str | None:
         return None
     if word in _RATES and "lr" in recipe.schedules:
         return (
-            "change `schedule lr = ...` in the program's `train:` block; a `hyper` may stand in it, "
-            "which can be set here"
+            "change `schedule lr = ...` in the program's `train:` block; a `hyper` may stand in "
+            "it, which can be set here"
         )
     option = "lr" if word in _RATES else name
     for line in recipe.steps_lines:
