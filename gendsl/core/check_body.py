@@ -14,8 +14,9 @@ from gendsl.core.check_expr import term
 from gendsl.core.context import CallSyntax, Context, describe, poisoned
 from gendsl.core.distributions import sample
 from gendsl.core.loops import loop
+from gendsl.core.ranges import inside
 from gendsl.core.scope import FnEntity, ValueEntity
-from gendsl.core.show import counted, plain, show_kind, show_type
+from gendsl.core.show import counted, plain, range_text, show_kind, show_range, show_type
 from gendsl.core.sizes import tensor_type, value_range
 from gendsl.core.term import Choose, Flag, Literal, OwnParam, Poison, ShowDef, Term
 from gendsl.diagnostics.model import Label
@@ -213,7 +214,34 @@ def _draw(stmt: ast.DrawStmt, ctx: Context) -> None:
         if type_ is None
         else sample(stmt.target.name, type_, stmt.dist, ctx, stmt.span)
     )
+    if type_ is not None:
+        within(value, type_, f"the draw `{stmt.target.name}`", stmt.dist.span, ctx)
     bind(stmt.target, value, ctx)
+
+
+def within(value: Term, type_: TensorType, what: str, span: Span, ctx: Context) -> None:
+    """Report a value that may leave the range that is declared for it."""
+    if poisoned(value) or type_.range is None or inside(value.type.range, type_.range):
+        return
+    ctx.error(
+        "E0304",
+        f"{what} is declared in {range_text(type_.range)}",
+        span,
+        show_range(value.type.range),
+        help="leave out the range, or `clamp` the value",
+    )
+
+
+def unbounded(name: str, syntax: ast.TypeExpr, type_: TensorType, ctx: Context) -> None:
+    """Report a range at a parameter: training would leave it."""
+    if type_.range is not None:
+        ctx.error(
+            "E0305",
+            f"the parameter `{name}` has no range",
+            syntax.span,
+            "training would leave it",
+            help="write `> 0` after the type, or bound it where it is used: `sigmoid(...)`",
+        )
 
 
 def _first(name: ast.Ident, ctx: Context) -> tuple[Label, ...]:
@@ -240,6 +268,7 @@ def _own_param(stmt: ast.ParamDecl, ctx: Context) -> None:
     if not isinstance(type_.elem, Real):
         ctx.error("E0301", "a parameter is real", stmt.span, show_type(type_))
         return
+    unbounded(stmt.name.name, stmt.type, type_, ctx)
     init = initial(stmt.name.name, type_, stmt.init, ctx)
     bounds = positive_range() if stmt.positive else None
     own = OwnParam(
@@ -439,4 +468,5 @@ def _update(target: ast.Ident, value: Term, ctx: Context, parts: ObjectiveParts)
             "E0402", f"`{target.name}` is {show_type(entity.type)}", value.span, describe(value)
         )
         return
+    within(value, entity.type, f"the state `{target.name}`", value.span, ctx)
     parts.updates[target.name] = value

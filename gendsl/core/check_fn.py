@@ -18,6 +18,7 @@ from gendsl.diagnostics.model import Label, Sink
 from gendsl.diagnostics.suggest import nearest
 from gendsl.shape.dim import Dim
 from gendsl.shape.tensor_type import Range, Real, Spread, TensorType
+from gendsl.source.text import Span
 from gendsl.syntax import ast
 
 
@@ -148,7 +149,22 @@ def _formal(param: ast.ParamSig, body: Body, sink: Sink) -> Formal | None:
                     sink.error(
                         "E0302", "a default is a constant", param.default.span, "not a constant"
                     )
+        _default_inside(name, default, type_, param.default.span, sink)
     return Formal(name, type_, default, flag, span=param.span)
+
+
+def _default_inside(
+    name: str, default: Fraction | bool | str | None, type_: TensorType, span: Span, sink: Sink
+) -> None:
+    bounds = type_.range
+    if isinstance(default, Fraction) and bounds is not None:
+        if not inside(Range(default, default), bounds):
+            sink.error(
+                "E0304",
+                f"the default of `{name}` is not in {range_text(bounds)}",
+                span,
+                "outside the range",
+            )
 
 
 def _net_signature(name: str, syntax: ast.NetTypeExpr, body: Body, sink: Sink) -> Signature | None:

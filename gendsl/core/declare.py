@@ -7,7 +7,7 @@ checked when needed.
 
 from __future__ import annotations
 
-from gendsl.core.check_body import initial, positive_range
+from gendsl.core.check_body import initial, positive_range, unbounded, within
 from gendsl.core.check_expr import term
 from gendsl.core.context import Context, Definitions, describe, poisoned
 from gendsl.core.matching import same_size
@@ -219,12 +219,15 @@ def _tensor(decl: ast.ConstDecl | ast.ParamDecl | ast.StateDecl, ctx: Context) -
     match decl:
         case ast.ConstDecl():
             value = _declared_value(term(decl.value, ctx), type_, ctx)
+            within(value, type_, f"the constant `{decl.name.name}`", decl.value.span, ctx)
         case ast.ParamDecl():
             value = initial(decl.name.name, type_, decl.init, ctx)
+            unbounded(decl.name.name, decl.type, type_, ctx)
             if decl.positive:
                 type_ = TensorType(type_.items, Real(), positive_range())
         case ast.StateDecl():
             value = initial(decl.name.name, type_, decl.init, ctx)
+            within(value, type_, f"the state `{decl.name.name}`", decl.init.span, ctx)
     positive = isinstance(decl, ast.ParamDecl) and decl.positive
     entity = ValueEntity(kind, decl.name.name, type_, decl.name.span, value, positive)
     enter(ctx.body.module, decl.name, entity, ctx.sink)

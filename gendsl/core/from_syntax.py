@@ -17,8 +17,8 @@ from gendsl.core.check_train import recipe
 from gendsl.core.conditions import decide
 from gendsl.core.context import Context
 from gendsl.core.declare import declare
-from gendsl.core.lint import lint
-from gendsl.core.modules import Finder, Loader
+from gendsl.core.lint import lint, walk
+from gendsl.core.modules import Finder, Loader, needed
 from gendsl.core.program import (
     CheckedClaim,
     FreeParam,
@@ -33,7 +33,7 @@ from gendsl.core.term import Bound, FnDef, GlobalTerm, ObjectiveDef, Poison, Sig
 from gendsl.diagnostics.model import Label, Sink
 from gendsl.diagnostics.suggest import did_you_mean
 from gendsl.shape.dim import ONE, Dim
-from gendsl.shape.tensor_type import Axis, Item, Range, Spread, TensorType
+from gendsl.shape.tensor_type import Axis, Fin, Item, Range, Spread, TensorType
 from gendsl.source.text import SourceFile, Span
 from gendsl.syntax import ast
 
@@ -73,6 +73,8 @@ class Checker:
                 entity.definition = check_fn.definition(entity, made[0], made[1], self.sink, self)
             entity.busy = False
             entity.broken = entity.definition is None
+            if entity.definition is not None and self.main is not None:
+                needed(entity.decl, entity.module, self.main, self.sink)
         return entity.definition
 
     def inherit(self, module: Module, conditions: list[Condition]) -> None:
@@ -98,6 +100,8 @@ def check(
     checker.main = module
     if module.incomplete:
         return None
+    for value, own in loader.values(module):
+        needed(value, own, module, sink)
     for entity in list(module.entities.values()):
         if isinstance(entity, FnEntity) and entity.module is module:
             definition = checker.definition(entity)
@@ -277,10 +281,10 @@ def _function_scope(
         value = Bound(ident.name, type=type_, span=ident.span)
         bound.append(value)
         body.values[ident.name] = value
-        for item in items:
-            if isinstance(item, Axis):
-                for name in item.size.names:
-                    body.sizes.setdefault(plain(name), Dim.name(name))
+        sizes = [item.size for item in items if isinstance(item, Axis)]
+        sizes += [type_.elem.bound] if isinstance(type_.elem, Fin) else []
+        for name in {n: None for size in sizes for n in sorted(size.names)}:
+            body.sizes.setdefault(plain(name), Dim.name(name))
     return body, tuple(bound)
 
 
@@ -321,7 +325,7 @@ def _program(
         interface=interface,
         functions=definitions,
         net_dims={n: {k: v[0] for k, v in e.net_dims.items()} for n, e in functions.items()},
-        constants={n: _value(e) for n, e in values.items() if e.kind == "const"},
+        constants=_constants(values),
         params={
             n: FreeParam(n, e.type, e.positive, _value(e), e.span)
             for n, e in values.items()
@@ -339,6 +343,24 @@ def _program(
 def _value(entity: ValueEntity) -> Term:
     assert entity.value is not None
     return entity.value
+
+
+def _constants(values: Mapping[str, ValueEntity]) -> dict[str, Term]:
+    """Every constant after those that it uses, in whatever order they were imported."""
+    found: dict[str, Term] = {}
+
+    def add(name: str) -> None:
+        if name not in found:
+            value = _value(values[name])
+            for part in walk([value]):
+                if isinstance(part, GlobalTerm) and part.kind == "const":
+                    add(part.name)
+            found[name] = value
+
+    for name, entity in values.items():
+        if entity.kind == "const":
+            add(name)
+    return found
 
 
 def _conditions(checker: Checker) -> tuple[SizeCondition, ...]:

@@ -132,7 +132,7 @@ class Match:
         if len(unknown) > 1:
             return False
         (name,) = unknown
-        if name in have.names:
+        if name in have.names and known != want:  # whose name it is can no longer be told
             return False
         with_name = Dim(tuple((m, c) for m, c in known.terms if any(n == name for n, _ in m)))
         slope = with_name.divide(Dim.name(name))

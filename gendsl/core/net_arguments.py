@@ -57,6 +57,8 @@ def _misfit(want: Signature, have: Signature, match: Match, inner: Match) -> str
             isinstance(i, Spread) for i in type_.items
         ):
             return f"`{own.name}` has no leading axes"
+        if own.type.range is not None and not inside(asked.type.range, own.type.range):
+            return f"`{own.name}` has to be in {range_text(own.type.range)}"
         inner.add(own.name, own.type, type_)
     inner.finish()
     if inner.problems:

@@ -268,6 +268,29 @@ def test_imported_names_are_not_passed_on() -> None:
     assert codes_of("import outer: double\n", modules) == ["E0209"]
 
 
+CHAIN = {"chain": "dim T = 3\nconst low: [T] = 1\nconst high: [T] = 2 * low\n"}
+
+
+def test_imported_constants_follow_those_that_they_use() -> None:
+    program = program_of("import chain: high, low, T\n", CHAIN)
+    assert list(program.constants) == ["low", "high"]
+
+
+@pytest.mark.parametrize("names", ["high", "high, T", "high, low"])
+def test_what_an_import_needs_of_its_module_is_imported(names: str) -> None:
+    assert codes_of(f"import chain: {names}\n", CHAIN) == ["E0211"]
+
+
+def test_a_module_may_use_what_a_third_one_declares() -> None:
+    modules = {
+        **CHAIN,
+        "user": "import chain: T, high, low\n\nfn f(x: real) -> real:\n    return x * high[0]\n",
+    }
+    text = "import user: f\n\nfn g(x: real) -> real:\n    return f(x)\n"
+    assert codes_of(text, modules) == ["E0211"]
+    assert codes_of(f"import chain: T, low, high\n{text}", modules) == []
+
+
 def test_circles_of_imports_are_refused_once() -> None:
     modules = {
         "a": "import b: g\n\nfn f(x: real) -> real:\n    return g(x)\n",
@@ -385,3 +408,29 @@ objective o:
     minimize mean[..](square(apply(g, x))) + mean[..](square(g(w)))
 """
     assert codes_of(text) == ["E0411"]
+
+
+# ---- declared ranges ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "const c: [K: 3] in 0..1 = 0.5\n",
+        "const c: [K: 3] in 0..1 = clamp(index(iota[K: 3]()), 0, 1)\n",
+        "kernel k(x: [N]) -> [N]:\n    u: [N] in -1..2 ~ uniform(-1, 2)\n    return x * u\n",
+        "fn f(x: [N], s: real in 0..1 = 1) -> [N]:\n    return s * x\n",
+        "state s: [K: 3] in 0..1 = uniform(0, 1)\n",
+    ],
+)
+def test_values_inside_of_their_ranges_are_taken(text: str) -> None:
+    assert codes_of(text) == []
+
+
+# ---- claims about functions ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", ["fin[T]", "fin[T + 1]", "fin[2 * T]"])
+def test_claims_see_the_sizes_of_indices(size: str) -> None:
+    text = f"fn f(t: {size}) -> real:\n    return index(t)\n\n"
+    assert codes_of(f"{text}claims f(t):\n    c: f(t) <= 2 * T\n") == []

@@ -87,4 +87,14 @@ ENTRIES: tuple[Entry, ...] = (
         "ends. Repetition is a reduction over an axis, or a loop in a sampler.",
         "fn f(x: real) -> real:\n    return f(x / 2)\n",
     ),
+    Entry(
+        "E0211",
+        "an import that needs more of its module",
+        "A function of a module, or a value, uses a size, hyperparameter, constant, parameter or "
+        "state of that module. Such a thing has one value in a program (a default, `--set`, what "
+        "training makes of it), so the program names it, too: add it to the import. Where the "
+        "program has another declaration of that name, one of the two has to be renamed.",
+        "",
+        "a module `steps` has `dim T = 10` and a function that uses it; `import steps: f` lacks T",
+    ),
 )
