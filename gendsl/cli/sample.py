@@ -45,5 +45,8 @@ def execute(args: argparse.Namespace) -> int:
             line = {"file": str(path), "name": result.name, "shape": list(result.values.shape)}
             sys.stdout.write(json_line(line | {"step": run.step}))
         else:
-            print(f"{path}: {len(result.values)} samples after {run.step:,} steps")
+            count = len(result.values)
+            print(f"{path}: {count} sample{'s' * (count != 1)} after {run.step:,} steps")
+            if result.reason and args.out is None:
+                print(f"no picture: {result.reason}")
     return OK

@@ -38,13 +38,15 @@ FEW_COLUMNS = 5
 
 @dataclass(frozen=True)
 class Result:
-    """One named result: values, and what it takes to draw them (None when it is no picture)."""
+    """One named result: values, and what it takes to draw them: `image` is None when it is no
+    picture, and `reason` says why, with what to write instead."""
 
     name: str
     values: Array
     image: Image3 | None
     low: float
     high: float
+    reason: str = ""
 
 
 def sampler_sizes(sampler: SamplerGraph) -> tuple[int, ...]:
@@ -101,12 +103,44 @@ def sample(
 
 
 def result_of(job: Job, name: str, values: Array, show: Show) -> Result:
-    image = _image(job, show)
-    low = None if show.range is None or show.range.low is None else float(show.range.low)
-    high = None if show.range is None or show.range.high is None else float(show.range.high)
+    image, (low, high) = _image(job, show), _range(show)
     if not pictures.drawable(image, low, high) or low is None or high is None:
-        return Result(name, values, None, 0.0, 1.0)
+        return Result(name, values, None, 0.0, 1.0, no_picture(job, show))
     return Result(name, values, image, low, high)
+
+
+def _range(show: Show) -> tuple[float | None, float | None]:
+    if show.range is None:
+        return None, None
+    low, high = show.range.low, show.range.high
+    return None if low is None else float(low), None if high is None else float(high)
+
+
+def no_picture(job: Job, show: Show) -> str:
+    """Why a tensor is no picture and what would make it one; "" when it is."""
+    image, (low, high) = _image(job, show), _range(show)
+    if pictures.drawable(image, low, high):
+        return ""
+    if image is None:
+        shape = ", ".join(str(d) for d in show.node.type.shape)
+        return f"[{shape}] has no (C H W), as in `[N, (C H W)] in 0..1`"
+    if image[0] not in (1, 3):
+        return f"{image[0]} channels, where a picture has 1 or 3"
+    had = "no range is declared" if show.range is None else f"its range is {show.range}"
+    return f"{had}: write what stands for black and white, as in `in 0..1`"
+
+
+def not_drawn(job: Job, compiled: Compiled) -> dict[str, str]:
+    """The files of a run that hold numbers instead of a picture, each with the reason."""
+    files = {
+        f"samples-{name if not key else f'{name}-{key}'}.npy": show
+        for name, sampler in job.source.graph.samplers.items()
+        for key, show in sampler.outputs.items()
+    }
+    if compiled.show is not None:
+        files |= {f"{name}.npy": show for name, show in compiled.shows.items()}
+    reasons = {file: no_picture(job, show) for file, show in files.items()}
+    return {file: reason for file, reason in reasons.items() if reason}
 
 
 def _image(job: Job, show: Show) -> Image3 | None:

@@ -176,6 +176,7 @@ def write_result(run: Reopened, sampler: SamplerGraph, result: Result, out: Path
         raise fail(
             "E1083",
             f"cannot write `{sampler.name}` to {path}",
+            notes=(f"no picture: {result.reason}",) if result.image is None else (),
             help=f"name a file that ends in {kinds}",
         )
     if path.suffix == ".npy":

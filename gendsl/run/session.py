@@ -312,6 +312,8 @@ class Session:
             say(f"held-out {short(outcome.held_out)}")
         pictures = [path.name for path in drawn]
         say(f"wrote    {self.folder.path}: {', '.join([*pictures, 'curves.png', 'metrics.jsonl'])}")
+        for file, reason in sample.not_drawn(self.job, self.compiled).items():
+            say(f"note     {file} is no picture: {reason}")
         say(f"report   {self.folder.report}")
         if outcome.interrupted:
             say(f"go on with `{self._resume()}`")

@@ -152,6 +152,24 @@ def test_what_a_sampler_cannot_be_told_names_the_flag(
     assert "E1082" in err and says in err
 
 
+def test_what_is_no_picture_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """After a run and after `sample`, with what to write in the program."""
+    text = TINY.replace("show reconstruction = sigmoid(decoder(z))", "show latent = z")
+    text = text.replace("[N, (C H W)] in 0..1:", "[N, (C H W)]:")
+    text = text.replace("    return sigmoid(decoder(z))\n", "    return decoder(z)\n")
+    program, run = tiny(tmp_path, text), tmp_path / "run"
+    assert main(["run", str(program), "--steps", "2", "--out", str(run)]) == 0
+    said = capsys.readouterr().out
+    assert "note     latent.npy is no picture: [B, Z] has no (C H W), as in `[N, (C H W)]" in said
+    why = "no range is declared: write what stands for black and white, as in `in 0..1`"
+    assert f"note     samples-pictures.npy is no picture: {why}\n" in said
+    assert {p.name for p in run.glob("*.npy")} == {"latent.npy", "samples-pictures.npy"}
+    assert main(["sample", str(run), "--n", "1"]) == 0
+    assert capsys.readouterr().out.endswith(f": 1 sample after 2 steps\nno picture: {why}\n")
+    assert main(["sample", str(run), "--out", str(tmp_path / "a.png")]) == 1
+    assert f"= note: no picture: {why}\n" in capsys.readouterr().err
+
+
 def test_each_show_is_measured_by_itself(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Code that was compiled for one picture is not run for the next one."""
     assert main(["eval", str(run), "--format", "json"]) == 0
