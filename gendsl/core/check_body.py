@@ -18,7 +18,7 @@ from gendsl.core.ranges import inside
 from gendsl.core.scope import FnEntity, ValueEntity
 from gendsl.core.show import counted, plain, range_text, show_kind, show_range, show_type
 from gendsl.core.sizes import tensor_type, value_range
-from gendsl.core.term import Choose, Flag, Literal, OwnParam, Poison, ShowDef, Term
+from gendsl.core.term import Apply, Choose, Flag, Literal, OwnParam, Poison, ShowDef, Term
 from gendsl.diagnostics.model import Label
 from gendsl.shape.tensor_type import Fin, Range, Real, TensorType
 from gendsl.source.text import Span
@@ -307,12 +307,18 @@ def _if(stmt: ast.If, ctx: Context, result: BodyResult) -> None:
     condition = term(stmt.condition, ctx)
     if not isinstance(condition, Flag):
         if not isinstance(condition, Poison):
+            static = _of_flags(condition)
             ctx.error(
                 "E0309",
                 "`if` chooses by a static flag",
                 stmt.condition.span,
-                f"{describe(condition)}, known only when the program runs",
-                help="choose by value with `where(condition, a, b)`",
+                "made of flags, and none itself"
+                if static
+                else f"{describe(condition)}, known only when the program runs",
+                help="write the flag alone: for `not` swap the branches, for `and` put one `if` "
+                "into the other"
+                if static
+                else "choose by value with `where(condition, a, b)`",
             )
         _poison(tuple(_assigned((*stmt.then, *stmt.otherwise))), ctx)
         if any(isinstance(s, ast.Return) for s in stmt.then):
@@ -339,6 +345,13 @@ def _if(stmt: ast.If, ctx: Context, result: BodyResult) -> None:
         result.returned = _choose(condition, first, second, stmt.condition.span, ctx)
     elif first is not None or second is not None:
         ctx.error("E0512", "both branches return, or neither", stmt.span, "one returns")
+
+
+def _of_flags(condition: Term) -> bool:
+    """Whether a condition is built from flags alone: `not train`."""
+    if isinstance(condition, Apply):
+        return all(_of_flags(part) for part in condition.args)
+    return isinstance(condition, Flag)
 
 
 def _assigned(body: tuple[ast.Stmt, ...]) -> Iterator[ast.Ident]:

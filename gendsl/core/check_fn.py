@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from gendsl.core.call_sizes import own_conditions
 from gendsl.core.check_body import BodyResult, statements
+from gendsl.core.check_sampler import check_sampler, index_default
 from gendsl.core.context import Context, Definitions, describe
 from gendsl.core.matching import same_size
 from gendsl.core.program import DimInfo
@@ -17,7 +18,7 @@ from gendsl.core.term import Flag, FnDef, Formal, Literal, Local, Poison, Signat
 from gendsl.diagnostics.model import Label, Sink
 from gendsl.diagnostics.suggest import nearest
 from gendsl.shape.dim import Dim
-from gendsl.shape.tensor_type import Range, Real, Spread, TensorType
+from gendsl.shape.tensor_type import Fin, Range, Real, Spread, TensorType
 from gendsl.source.text import Span
 from gendsl.syntax import ast
 
@@ -58,6 +59,10 @@ def signature(entity: FnEntity, sink: Sink) -> tuple[Signature, Body] | None:
         decl.name.span,
     )
     _enter(made, body, sink)
+    if decl.kind == "sampler":
+        check_sampler(decl, made, sink)
+        if sink.error_count > errors_before:
+            return None
     return made, body
 
 
@@ -150,6 +155,8 @@ def _formal(param: ast.ParamSig, body: Body, sink: Sink) -> Formal | None:
                         "E0302", "a default is a constant", param.default.span, "not a constant"
                     )
         _default_inside(name, default, type_, param.default.span, sink)
+        if isinstance(default, Fraction) and isinstance(type_.elem, Fin):
+            index_default(name, default, type_.elem, param.default.span, sink)
     return Formal(name, type_, default, flag, span=param.span)
 
 

@@ -226,6 +226,9 @@ def _tensor(decl: ast.ConstDecl | ast.ParamDecl | ast.StateDecl, ctx: Context) -
             if decl.positive:
                 type_ = TensorType(type_.items, Real(), positive_range())
         case ast.StateDecl():
+            if isinstance(type_.elem, Fin):
+                ctx.error("E0301", "a state is real or Boolean", decl.type.span, show_type(type_))
+                return
             value = initial(decl.name.name, type_, decl.init, ctx)
             within(value, type_, f"the state `{decl.name.name}`", decl.init.span, ctx)
     positive = isinstance(decl, ast.ParamDecl) and decl.positive

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from gendsl.core import term as t
 from gendsl.core.context import make_op
+from gendsl.core.show import plain
 from gendsl.diagnostics.model import Diagnostic, GendslError, Label
 from gendsl.ir.build import broadcast_to, const, mean_of, reshape, sum_of, transpose
 from gendsl.ir.graph import Builder, Node, ParamInfo
@@ -188,7 +189,13 @@ class Lowering:
         """Enter a parameter and the node of its initial stored value."""
         info = ParamInfo(path, group, shape, positive)
         if path in self.params:
-            assert self.params[path] == info, f"{path} has two shapes"
+            if self.params[path] != info:
+                shapes = [", ".join(plain(d) for d in s) for s in (self.params[path].shape, shape)]
+                label = Label(span, f"`{path}` would be [{shapes[0]}] and [{shapes[1]}]")
+                help = "all calls share the net's parameters; use two nets, or equal sizes"
+                raise GendslError(
+                    Diagnostic("E0411", f"net `{group}` is called at two sizes", label, help=help)
+                )
             return
         bad = [n for size in shape for n in size.names if n in env.batch]
         if bad:

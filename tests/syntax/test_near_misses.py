@@ -34,6 +34,14 @@ def _fits(text: str, pattern: str) -> bool:
     return filled is not None and "``" not in text and not re.search(r"\{\w", text)
 
 
+def test_an_unknown_line_of_a_recipe_is_told_all_that_there_are() -> None:
+    (entry,) = [e for e in near_miss.entries() if "`train` block begins with" in e.message]
+    sink = Sink()
+    for line in ("batch B = 8", "steps 5", "clip 1", "ema 0.9", "precision tf32"):
+        parse(SourceFile("t.gml", f"train:\n    {line}\n"), sink)
+        assert sink.sorted() == [] and f"`{line.split()[0]}`" in entry.help
+
+
 def test_every_entry_has_snippets_and_a_catalogued_code() -> None:
     known = {entry.code for entry in syntax.ENTRIES}
     assert all(entry.snippets and entry.code in known for entry in near_miss.entries())
