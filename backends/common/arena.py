@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 ALIGNMENT = 64  # bytes: a line of a CPU's cache, and half of one of a GPU's
 
@@ -24,10 +25,14 @@ class Life:
     last: int
 
 
-def arrange(lives: Sequence[Life]) -> tuple[Mapping[str, int], int]:
-    """Offsets by name, and the size of it all."""
-    placed: list[tuple[int, int, Life]] = []
-    for life in sorted(lives, key=lambda x: (-x.bytes, x.first, x.name)):
+def arrange(
+    lives: Sequence[Life], fixed: Mapping[str, int] = MappingProxyType({})
+) -> tuple[Mapping[str, int], int]:
+    """Offsets by name, and the size of it all. Those of `fixed` are given, and are the only ones
+    that need not be multiples of the alignment."""
+    placed = [(fixed[x.name], fixed[x.name] + x.bytes, x) for x in lives if x.name in fixed]
+    free = (life for life in lives if life.name not in fixed)
+    for life in sorted(free, key=lambda x: (-x.bytes, x.first, x.name)):
         size = aligned(life.bytes)
         busy = sorted(
             (start, end)
@@ -39,24 +44,28 @@ def arrange(lives: Sequence[Life]) -> tuple[Mapping[str, int], int]:
         for start, end in busy:
             if start - at >= size:
                 gaps.append((start - at, at))
-            at = max(at, end)
+            at = max(at, _up(end))
         offset = min(gaps)[1] if gaps else at
         placed.append((offset, offset + size, life))
     offsets = {life.name: start for start, _, life in sorted(placed, key=lambda p: p[2].name)}
     return offsets, max((end for _, end, _ in placed), default=0)
 
 
+def _up(offset: int) -> int:
+    return -(-offset // ALIGNMENT) * ALIGNMENT
+
+
 def aligned(size: int) -> int:
     """The room that so many bytes take."""
-    return -(-max(size, 1) // ALIGNMENT) * ALIGNMENT
+    return _up(max(size, 1))
 
 
 def most_alive(lives: Sequence[Life]) -> int:
-    """The most bytes, with alignment, that are alive at one moment: no block can be smaller."""
+    """The most bytes that are alive at one moment: no block can be smaller."""
     changes: dict[int, int] = {}
     for life in lives:
         for moment, sign in ((life.first, 1), (life.last + 1, -1)):
-            changes[moment] = changes.get(moment, 0) + sign * aligned(life.bytes)
+            changes[moment] = changes.get(moment, 0) + sign * life.bytes
     alive = most = 0
     for moment in sorted(changes):
         alive += changes[moment]

@@ -20,9 +20,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from backends.common.text import WIDTH, Source, Writer
+from backends.torch_cpu.blocks import RULES, blocks
 from backends.torch_cpu.lower import Bound, Lowered, Lowering, Memory, by_rows, nameless
 from backends.torch_cpu.observe import observed
-from backends.torch_cpu.place import Placed, placed
+from backends.torch_cpu.place import Placed, apart, placed
 from backends.torch_cpu.use import Use
 from gendsl.ir.graph import Node
 from gendsl.ir.plan import Plan, quantity
@@ -40,11 +41,17 @@ class BoundSource:
 def bound_source(plan: Plan, plain: Source) -> BoundSource:
     """The two-stage form of the plain source of a step."""
     constants, body, seen = observed(plain.text, plan)
-    lowered = Lowering(seen, constants).run(body)
+    together, joined = blocks(body, seen)
+    lowered = Lowering(seen, constants, together, joined).run(body)
+    while bad := apart(lowered):
+        together = [block for block in together if block not in bad]
+        paths = {path for block in together for path in block.paths}
+        joined = {e: unit for e, unit in joined.items() if paths.issuperset(unit.paths)}
+        lowered = Lowering(seen, constants, together, joined).run(body)
     places = placed(lowered)
     _give_names(lowered)
     library = {name: (len(sizes), sum(sizes)) for name, sizes in sorted(lowered.library.items())}
-    use = Use(places.bytes, places.live, library)
+    use = Use(places.bytes, places.live, library, tuple(together))
     return BoundSource(_Text(plan, plain, lowered, places, use).written(constants), use)
 
 
@@ -133,7 +140,8 @@ class _Text:
         yield '"""'
 
     def _bindings(self) -> None:
-        """Carried tensors, then temporaries, then what shows them, each where it is first read."""
+        """Carried tensors, then temporaries, then what shows them, each where it is first read;
+        then optimizers."""
         order = sorted(self.lowered.bound, key=_rank)
         done: set[str] = set()
         for bound in order:
@@ -233,9 +241,13 @@ def _filled(head: str, items: Sequence[str], end: str) -> Iterator[str]:
 
 
 def _rank(bound: Bound) -> int:
-    if isinstance(bound.value, Memory):
-        return 0 if bound.value.cell is not None else 1
-    return 2
+    match bound.value:
+        case Memory(cell=cell):
+            return 0 if cell is not None else 1
+        case ast.Call(func=ast.Name(rule)) if f"{rule}_" in RULES:
+            return 3
+        case _:
+            return 2
 
 
 def _quoted(text: str) -> str:

@@ -16,10 +16,12 @@ import ast
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
+from types import MappingProxyType
 from typing import Any
 
 from backends.torch_cpu.observe import CONTAINERS, Seen, operands
 from backends.torch_cpu.outforms import out_form
+from backends.torch_cpu.use import Block, Unit
 from gendsl.ir.layout import RESERVED
 
 END = 1 << 30
@@ -90,19 +92,39 @@ class Store:
     statement: Statement
 
 
+@dataclass(frozen=True)
+class Gathered:
+    """A block's gradients, in the order of memory, at the time of its update; and what reads units
+    of its parameters. `fixed` says whether all gradients stay where they are from step to step."""
+
+    block: Block
+    gradients: tuple[Memory, ...]
+    entries: int
+    time: int
+    fixed: bool
+
+
 @dataclass
 class Lowered:
     bound: list[Bound] = field(default_factory=list)
     body: list[Statement] = field(default_factory=list)
     memories: list[Memory] = field(default_factory=list)
     stores: list[Store] = field(default_factory=list)
+    blocks: list[Gathered] = field(default_factory=list)
+    joined: list[tuple[Unit, Memory]] = field(default_factory=list)
     library: dict[str, list[int]] = field(default_factory=dict)  # bytes by what allocates
     taken: set[str] = field(default_factory=lambda: set(RESERVED))  # names of the source
 
 
 class Lowering:
-    def __init__(self, seen: Mapping[ast.expr, Seen], constants: Iterable[ast.stmt]) -> None:
-        self.seen = seen
+    def __init__(
+        self,
+        seen: Mapping[ast.expr, Seen],
+        constants: Iterable[ast.stmt],
+        blocks: Sequence[Block] = (),
+        joined: Mapping[ast.expr, Unit] = MappingProxyType({}),
+    ) -> None:
+        self.seen, self.blocks, self.joined = seen, blocks, joined
         self.made = Lowered()
         self.time = 0
         self.line = 0
@@ -208,19 +230,38 @@ class Lowering:
             self._put(ast.Delete(kept))
 
     def _update(self, e: ast.expr) -> ast.expr:
-        """An optimizer: it reads gradients and numbers, and changes the cells."""
-        assert isinstance(e, ast.Call)
+        """An optimizer: it reads gradients and numbers, and changes the cells. It is bound to
+        gradients that stay in their places."""
+        assert isinstance(e, ast.Call) and isinstance(e.func, ast.Name)
         self.time += 1
-        for given in (*e.args, *(k.value for k in e.keywords)):
-            if isinstance(given, ast.Dict):
-                found = [self.lower(x) for x in given.values]
-                given.values = [self._settled(x) for x in found]
-                self.time += 1
-                for held in found:
-                    self._use(held, self.time)
-                self._changed({k.value for k in given.keys if isinstance(k, ast.Constant)})
-        e.keywords = [ast.keyword(k.arg, self._settled(self.lower(k.value))) for k in e.keywords]
-        return e
+        *cells, given = e.args
+        assert isinstance(given, ast.Dict)
+        found = [self.lower(x) for x in given.values]
+        self.time += 1
+        for held in found:
+            self._use(held, self.time)
+        paths = [k.value for k in given.keys if isinstance(k, ast.Constant)]
+        self._changed(paths)
+        fixed = all(held.fixed for held in found)
+        self._gather(dict(zip(map(str, paths), found, strict=True)), fixed)
+        gradients = ast.Dict(given.keys, [self._settled(x) for x in found])
+        numbers = [ast.keyword(k.arg, self._settled(self.lower(k.value))) for k in e.keywords]
+        if not fixed:
+            return ast.Call(e.func, [*cells, gradients], numbers)
+        known = [k for k in numbers if isinstance(k.value, ast.Constant | ast.Tuple)]
+        rule = ast.Name(e.func.id.removesuffix("_"))
+        name = ast.Name(self._free("update"))
+        self.made.bound.append(Bound(name, ast.Call(rule, [*cells, gradients], known), self.line))
+        return ast.Call(name, [], [k for k in numbers if k not in known])
+
+    def _gather(self, found: Mapping[str, Held], fixed: bool) -> None:
+        """Note where the gradients of a block are."""
+        for block in self.blocks:
+            if set(block.paths) == found.keys():
+                held = [found[path] for path in block.paths]
+                memories = dict.fromkeys(h.memory for h in held if h.memory is not None)
+                entries = sum(prod(h.seen.shape) for h in held if h.seen is not None)
+                self.made.blocks.append(Gathered(block, tuple(memories), entries, self.time, fixed))
 
     def _changed(self, paths: Iterable[Any]) -> None:
         """An optimizer reads and writes the parameters at these paths, and their slots."""
@@ -230,18 +271,21 @@ class Lowering:
 
     def _loop(self, loop: ast.For) -> ast.For:
         """What a loop reads lives on, since its results may show it."""
+        body: list[ast.stmt] = []
         for statement in loop.body:
             assert isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Call)
+            call = statement.value
             found = [
                 Held(x) if isinstance(x, ast.Name) and x.id == "_i" else self.lower(x)
-                for x in statement.value.args
+                for x in call.args
             ]
-            statement.value.args = [self._settled(x) for x in found]
+            given = [self._settled(x) for x in found]
+            body.append(ast.Assign(statement.targets, ast.Call(call.func, given, call.keywords)))
             for held in found:
                 self._use(held, END)
         for name in self.looped:
             self.names[name] = Held(ast.Name(name))
-        return loop
+        return ast.For(loop.target, loop.iter, body, loop.orelse)
 
     def _finish(self, value: ast.Dict, stores: list[tuple[str, Held]]) -> None:
         found = [self.lower(x) for x in value.values]
@@ -254,8 +298,7 @@ class Lowering:
             self._store(target, held)
         for _, held in stores:
             self._use(held, self.time)
-        value.values = [self._settled(x) for x in found]
-        self._put(ast.Return(value))
+        self._put(ast.Return(ast.Dict(value.keys, [self._settled(x) for x in found])))
 
     def _kept(self, held: Held, wish: str) -> Held:
         """The value, computed on a line of its own if it is none that is bound or named."""
@@ -290,6 +333,8 @@ class Lowering:
                 return Held(e, e)
             case ast.Subscript(value=ast.Name(name)) if name in CONTAINERS:
                 return self._entry(name, e)
+            case _ if e in self.joined:
+                return self._beside(e, self.joined[e])
             case _:
                 return self._composed(e)
 
@@ -308,6 +353,19 @@ class Lowering:
             found = self.cells[text] = Memory(ast.Name("#"), seen, -1, last, cell=text)
             self.made.bound.append(Bound(found.name, found, self.line))
         return found
+
+    def _beside(self, e: ast.expr, unit: Unit) -> Held:
+        """Parameters that lie side by side, as the one tensor that they are."""
+        assert isinstance(e, ast.Call)
+        parts, axis = e.args
+        assert isinstance(parts, ast.Tuple)
+        names = ast.Tuple([self.lower(part).text for part in parts.elts])
+        memory = Memory(ast.Name("#"), self.seen[e], -1, -1, cell="beside")
+        self.made.bound.append(
+            Bound(memory.name, ast.Call(ast.Name("beside"), [names, axis], []), self.line)
+        )
+        self.made.joined.append((unit, memory))
+        return Held(memory.name, memory.name, None, memory, True, self.seen[e])
 
     def _composed(self, e: ast.expr) -> Held:
         """A call, an operator, or a group of expressions."""

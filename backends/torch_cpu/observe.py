@@ -71,6 +71,10 @@ class Seen:
     whole: bool = False
 
     @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+    @property
     def dense(self) -> bool:
         """Whether the entries lie without gaps, each at a place of its own."""
         extent = 1

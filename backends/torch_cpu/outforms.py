@@ -57,7 +57,7 @@ _OTHERS = frozenset(
         *("torch.addmm", "torch.mm", "torch.bmm", "torch.mv", "torch.dot", "torch.amax"),
         *("torch.amin", "torch.logsumexp", "torch.softmax", "torch.log_softmax"),
         *("torch.cumsum", "torch.cumprod", "torch.cat", "torch.all", "torch.any"),
-        *("scatter_slice", "softmax_slope", "leaky_slope_at_0"),
+        *("scatter_slice", "scatter_add", "softmax_slope", "leaky_slope_at_0"),
     )
 )
 _BINARY: Mapping[type[ast.operator], str] = {

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from backends.common.arena import Life, arrange, most_alive
-from backends.torch_cpu.lower import Lowered, Memory, nameless
+from backends.common.arena import Life, aligned, arrange, most_alive
+from backends.torch_cpu.lower import Gathered, Lowered, Memory, nameless
+from backends.torch_cpu.use import Block
 
 
 @dataclass(eq=False)
@@ -30,6 +31,10 @@ class Room:
     def last(self) -> int:
         return max(m.last for m in self.members)
 
+    @property
+    def bytes(self) -> int:
+        return max(m.seen.bytes for m in self.members)
+
 
 @dataclass(frozen=True)
 class Placed:
@@ -42,9 +47,36 @@ class Placed:
     dropped: frozenset[int] = field(default=frozenset())  # copies into cells, by identity
 
 
+def apart(lowered: Lowered) -> list[Block]:
+    """The blocks that cannot be: their gradients have no places of their own that may lie side by
+    side, or something reads a unit of them after their update."""
+    rooms = _rooms(_temporaries(lowered))
+    late = {
+        path
+        for unit, memory in lowered.joined
+        for path in unit.paths
+        for found in lowered.blocks
+        if path in found.block.paths and memory.last >= found.time
+    }
+    return [
+        x.block for x in lowered.blocks
+        if late.intersection(x.block.paths) or not _side_by_side(x, rooms)
+    ]  # fmt: skip
+
+
+def _side_by_side(found: Gathered, rooms: Mapping[Memory, Room]) -> bool:
+    mine = [rooms[m] for m in found.gradients if m in rooms]
+    taken = sum(m.seen.bytes for m in found.gradients)
+    return (
+        found.fixed
+        and len(mine) == len(found.gradients) == len(set(mine))
+        and taken == sum(r.bytes for r in mine) == 4 * found.entries
+        and all(m.seen.by_rows for m in found.gradients)
+    )
+
+
 def placed(lowered: Lowered) -> Placed:
-    memories = [b.value for b in lowered.bound if isinstance(b.value, Memory)]
-    rooms = _rooms([m for m in memories if m.cell is None])
+    rooms = _rooms(_temporaries(lowered))
     dropped = set()
     for store in lowered.stores:
         room = rooms[store.source]
@@ -52,14 +84,26 @@ def placed(lowered: Lowered) -> Placed:
             room.cell = store.cell
             dropped.add(id(store.statement))
     kept = [r for r in dict.fromkeys(rooms.values()) if r.cell is None]
-    lives = [
-        Life(f"{k:06}", max(m.seen.bytes for m in r.members), r.first, r.last)
-        for k, r in enumerate(kept)
-    ]
-    offsets, size = arrange(lives)
+    lives = {
+        room: Life(f"{k:06}", room.bytes, room.first, room.last) for k, room in enumerate(kept)
+    }
+    fixed: dict[str, int] = {}
+    start = 0
+    for found in lowered.blocks:
+        for memory in found.gradients:
+            life = lives[rooms[memory]]
+            fixed[life.name] = start
+            start += life.bytes
+        start = aligned(start)
+    offsets, size = arrange(list(lives.values()), fixed)
     _share_names(rooms)
-    table = {room: offsets[life.name] for room, life in zip(kept, lives, strict=True)}
-    return Placed(rooms, table, size, most_alive(lives), frozenset(dropped))
+    table = {room: offsets[life.name] for room, life in lives.items()}
+    return Placed(rooms, table, size, most_alive(list(lives.values())), frozenset(dropped))
+
+
+def _temporaries(lowered: Lowered) -> list[Memory]:
+    memories = [b.value for b in lowered.bound if isinstance(b.value, Memory)]
+    return [m for m in memories if m.cell is None]
 
 
 def _rooms(memories: list[Memory]) -> dict[Memory, Room]:

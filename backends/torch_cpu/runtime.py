@@ -17,7 +17,17 @@ from torch import Tensor
 
 from backends.torch_cpu.emit import SEVERAL_THREADS
 from backends.torch_cpu.onednn import dense, find
-from backends.torch_cpu.updates import adam_, adamw_, channels_last, in_order, sgd_
+from backends.torch_cpu.storage import beside
+from backends.torch_cpu.updates import (
+    adam,
+    adam_,
+    adamw,
+    adamw_,
+    channels_last,
+    in_order,
+    sgd,
+    sgd_,
+)
 from gendsl.ir.op import REGISTRY
 from gendsl.ops.arithmetic import Power
 from gendsl.ops.arity import Binary, Unary
@@ -60,15 +70,19 @@ def gather(table: Tensor, index: Tensor, batch: int) -> Tensor:
     return picked.reshape(index.shape + rest)
 
 
-def scatter_add(index: Tensor, values: Tensor, batch: int, size: int) -> Tensor:
+def scatter_add(
+    index: Tensor, values: Tensor, batch: int, size: int, out: Tensor | None = None
+) -> Tensor:
     """`gendsl.ops.select.ScatterAdd`: one pass in the order of the entries, so deterministic."""
     count, flat = _rows(index, batch)
     rest = values.shape[index.dim() :]
     width = rest.numel()
     offset = torch.arange(count)[:, None] * size
-    sums = torch.zeros((count * size, width), dtype=values.dtype)
+    shape = (*index.shape[:batch], size, *rest)
+    result = torch.zeros(shape, dtype=values.dtype) if out is None else out.zero_()
+    sums = result.view(count * size, width)
     sums.index_add_(0, (flat + offset).reshape(-1), values.reshape(-1, width))
-    return sums.reshape(*index.shape[:batch], size, *rest)
+    return result
 
 
 def _rows(index: Tensor, batch: int) -> tuple[int, Tensor]:
@@ -385,8 +399,12 @@ def namespace(real: torch.dtype) -> dict[str, Any]:
         "argmax": argmax,
         "conv_transpose2d": conv_transpose2d,
         "conv2d_weight_grad": conv2d_weight_grad,
+        "beside": beside,
+        "sgd": sgd,
         "sgd_": sgd_,
+        "adam": adam,
         "adam_": adam_,
+        "adamw": adamw,
         "adamw_": adamw_,
     }
 
@@ -438,10 +456,14 @@ def threads_for(flops: int) -> int:
 
 def keep_freed_memory() -> bool:
     """Tell glibc to reuse the memory of freed tensors, in place of returning it to the system and
-    faulting it in again every step. False where the C library has no such setting."""
+    faulting it in again every step, and to keep no lists of small blocks, which it goes through
+    whenever a large one is freed (oneDNN frees one in every product: 2 of a call's 12 us). False
+    where the C library has no such settings."""
     try:
         tune = ctypes.CDLL("libc.so.6").mallopt
     except (OSError, AttributeError):
         return False
-    mmap_threshold, trim_threshold = -3, -1
-    return bool(tune(mmap_threshold, 1 << 30)) and bool(tune(trim_threshold, (1 << 31) - 1))
+    mmap_threshold, trim_threshold, largest_listed = -3, -1, 1
+    settings = ((mmap_threshold, 1 << 30), (trim_threshold, (1 << 31) - 1), (largest_listed, 0))
+    done = [bool(tune(*setting)) for setting in settings]
+    return all(done)

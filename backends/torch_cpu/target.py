@@ -182,10 +182,21 @@ class Step:
         if set(values) != set(self._shapes):
             odd = sorted(set(values) ^ set(self._shapes))
             raise ValueError(f"values to load do not fit the step: {', '.join(odd)}")
-        tensors = {key: self._own(key, array) for key, array in values.items()}
-        self._carried = _carried(tensors)
+        self._carried = _carried(self.stored(values))
         self._bound = self._exe.bind(self._carried)
         self._metrics = {}
+
+    def stored(self, values: Arrays) -> dict[str, Any]:
+        """Carried values as tensors of their own, those of a block in one piece of memory."""
+        from backends.torch_cpu.storage import together
+
+        tensors = {key: self._own(key, array) for key, array in values.items()}
+        for block in self.use.blocks:
+            for kind in ("param", *(f"slot:{name}" for name in block.slots)):
+                mine = {path: tensors[f"{kind}:{path}"] for path in block.paths}
+                laid = together(block, mine)
+                tensors.update((f"{kind}:{path}", tensor) for path, tensor in laid.items())
+        return tensors
 
     def _own(self, key: str, array: Any) -> Any:
         from backends.torch_cpu.updates import in_order

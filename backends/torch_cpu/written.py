@@ -20,7 +20,7 @@ from typing import Any
 import gendsl.ir
 import gendsl.ops
 from backends.torch_cpu.emit import emit
-from backends.torch_cpu.use import Use
+from backends.torch_cpu.use import Block, Unit, Use
 from gendsl.cache import read_entry, write_entry
 from gendsl.ir.graph import Builder, Node, postorder
 from gendsl.ir.plan import Plan
@@ -136,5 +136,10 @@ def _written(held: Mapping[str, Any]) -> Written:
     use = held["use"]
     if use is not None:
         library = {name: (count, size) for name, (count, size) in use["library"].items()}
-        use = Use(use["arena"], use["live"], library)
+        use = Use(use["arena"], use["live"], library, tuple(map(_block, use["blocks"])))
     return Written(held["name"], held["text"], held["flops"], given, notes, use)
+
+
+def _block(held: Mapping[str, Any]) -> Block:
+    units = tuple(Unit(tuple(unit["paths"]), unit["axis"]) for unit in held["units"])
+    return Block(units, tuple(held["slots"]))

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
+from backends.common.text import unbracketed
 from backends.triton_cuda import products, reductions
 from backends.triton_cuda.emission import Emission, Guard, Val
 from backends.triton_cuda.index import (
@@ -340,18 +341,6 @@ class Values:
 
 def _replaced(at: At, axis: int, index: Index) -> At:
     return (*at[:axis], index, *at[axis + 1 :])
-
-
-def unbracketed(text: str) -> str:
-    """`text` without one pair of round brackets around all of it."""
-    if not (text.startswith("(") and text.endswith(")")):
-        return text
-    depth = 0
-    for place, char in enumerate(text):
-        depth += (char == "(") - (char == ")")
-        if depth == 0 and place < len(text) - 1:
-            return text
-    return text[1:-1]
 
 
 def power_text(up: int, down: int) -> str:

@@ -55,6 +55,13 @@ class Builder:
                 self.spans[node] = span
         return node
 
+    def inherit(self, new: Node, old: Node) -> None:
+        """The new node's place and name are the old one's, unless it has its own."""
+        if old in self.spans:
+            self.spans.setdefault(new, self.spans[old])
+        if old in self.names:
+            self.names.setdefault(new, self.names[old])
+
 
 def reachable(roots: Iterable[Node]) -> list[Node]:
     """All nodes below `roots`, inputs before users (by id: a topological order)."""

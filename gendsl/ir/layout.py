@@ -24,7 +24,7 @@ from gendsl.shape.dim import Dim
 RESERVED = frozenset(
     (
         *("p", "slot", "state", "ema", "data", "hyper", "number", "draw", "num", "REAL", "torch"),
-        *("at", "run", "by_rows"),
+        *("at", "run", "by_rows", "beside", "sgd", "adam", "adamw"),
         *("tl", "triton", "float", "int", "range", "max", "min", "not", "step", "function"),
         *("argmin", "argmax", "channels_last", "in_order", "dense", "gather", "scatter_add"),
         *("scatter_slice", "relu_slope"),

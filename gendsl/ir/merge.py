@@ -369,9 +369,5 @@ def _rewritten(
         else:
             new = build.apply(node.op, *(table[x] for x in needs))
         table[node] = new
-        if new is not node:
-            if node in build.names:
-                build.names.setdefault(new, build.names[node])
-            if node in build.spans:
-                build.spans.setdefault(new, build.spans[node])
+        build.inherit(new, node)
     return table

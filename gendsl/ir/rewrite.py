@@ -23,11 +23,7 @@ def rebuilt(
             continue
         new = build.apply(change(node.op), *(table[source] for source in node.inputs))
         table[node] = new
-        if new is not node:
-            if node in build.names:
-                build.names.setdefault(new, build.names[node])
-            if node in build.spans:
-                build.spans.setdefault(new, build.spans[node])
+        build.inherit(new, node)
     return table
 
 

@@ -55,9 +55,9 @@ def _wait(calls: Sequence[Item], cut: Cut) -> None:
                     item.waits.update(touching.get(node, set()) - {item.key})
 
 
-def _shows(item: Item) -> bool:
-    """Whether the call only shows what it reads in another form."""
-    return all(isinstance(node.op, VIEWS) for node in item.nodes)
+def _light(item: Item) -> bool:
+    """Whether the call only shows what it reads in another form, or gives one number."""
+    return all(isinstance(node.op, VIEWS) or not node.type.rank for node in item.nodes)
 
 
 def _ordered(calls: Sequence[Item]) -> list[Item]:
@@ -76,10 +76,10 @@ def _ordered(calls: Sequence[Item]) -> list[Item]:
             blocks.setdefault(key, []).append(item.key)
 
     def ends(item: Item) -> bool:
-        """Whether only updates and outputs read it, or views of it."""
+        """Whether only updates and outputs read it, or views of it, or sums of metrics."""
         following = readers.get(item.key, ()) if isinstance(item.key, Node) else ()
         return all(
-            isinstance(key, int) or (_shows(table[key]) and ends(table[key])) for key in following
+            isinstance(key, int) or (_light(table[key]) and ends(table[key])) for key in following
         )
 
     def rank(item: Item) -> int:

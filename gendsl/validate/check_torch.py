@@ -147,7 +147,10 @@ class _Checker:
         machine = self.machine
         old: Anything = machine.memory.contents.get(name, machine.names.get(name))
         if name in machine.views:
-            old = machine.value(ast.Name(name))
+            try:
+                old = machine.value(ast.Name(name))
+            except Unmodelled:
+                return  # it was reported when the name was bound
         number = not node.type.rank and not isinstance(old, Tensor)
         if number and isinstance(old, Value | Whole):
             self.machine.names[name] = Meaning(self.sizes, self.held).at(node, ())

@@ -274,6 +274,7 @@ CALLS: dict[str, Callable[..., Anything]] = {
     "torch.clamp": tv.clamp,
     "torch.nn.functional.pad": padded,
     "torch.cat": tv.cat,
+    "beside": tv.beside,
     "torch.flip": tv.flip,
     "torch.sum": lambda x, axes=None: tv.reduced("sum", x, axes),
     "torch.amax": lambda x, axes: tv.reduced("max", x, axes),

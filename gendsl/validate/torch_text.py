@@ -18,6 +18,7 @@ from typing import Any
 
 from gendsl.validate import value as v
 from gendsl.validate import whole as w
+from gendsl.validate.optimizers import OPTIONS
 from gendsl.validate.simplify import named_number
 from gendsl.validate.torch_calls import CALLS, ENTRYWISE, IN_PLACE, METHODS, OVERWRITING, VIEWS
 from gendsl.validate.torch_memory import Memories, place
@@ -95,6 +96,7 @@ class Machine:
     names: dict[str, Anything] = field(default_factory=dict)
     views: dict[str, ast.expr] = field(default_factory=dict)
     shown: dict[str, Tensor] = field(default_factory=dict)  # what views are known to hold
+    updates: dict[str, ast.Call] = field(default_factory=dict)  # optimizers bound to gradients
 
     @property
     def cells(self) -> dict[str, Anything]:
@@ -139,8 +141,16 @@ class Machine:
     def _bound(self, statement: ast.stmt) -> Event | None:
         """A line of the first stage."""
         match statement:
-            case ast.Assign(targets=[ast.Name(name)]) if name in self.names | self.views:
+            case ast.Assign(targets=[ast.Name(name)]) if name in (
+                self.names | self.views | self.updates
+            ):
                 raise Unmodelled(f"{name} is bound twice")
+            case ast.Assign(
+                targets=[ast.Name(name)],
+                value=ast.Call(func=ast.Name(rule), args=[_, _, _]) as call,
+            ) if rule in OPTIONS:
+                self.updates[name] = call
+                return None
             case ast.Assign(
                 targets=[ast.Name(name)],
                 value=ast.Call(func=ast.Name("at"), args=[offset, shape], keywords=keywords),
@@ -158,7 +168,9 @@ class Machine:
                 return None
             case ast.Assign(targets=[ast.Name(name)], value=e) if _shows(e):
                 self.views[name] = e
-                entry = isinstance(e, ast.Subscript) and isinstance(e.slice, ast.Constant)
+                entry = _joins(e) or (
+                    isinstance(e, ast.Subscript) and isinstance(e.slice, ast.Constant)
+                )
                 return Assigned(name, self.value(e), statement.lineno) if entry else None
             case ast.Assign(targets=[ast.Name()], value=e) if not isinstance(self.value(e), Tensor):
                 return self._execute(statement)
@@ -205,6 +217,13 @@ class Machine:
                     assert isinstance(target, ast.Name)
                     del self.names[target.id]
                 return None
+            case ast.Expr(value=ast.Call(func=ast.Name(name), args=[], keywords=keywords)) if (
+                name in self.updates
+            ):
+                bound = self.updates[name]
+                rule = ast.unparse(bound.func)
+                options = [*bound.keywords, *keywords]
+                return self._update(rule, bound.args, options, statement.lineno)
             case ast.Expr(value=ast.Call(func=ast.Name(name), args=args, keywords=keywords)) if (
                 name.endswith("_") and name not in OVERWRITING
             ):
@@ -249,6 +268,8 @@ class Machine:
                 raise Unmodelled("a parameter without a name")
             gradients[str(key.value)] = self.value(expression)
         options = {k.arg: self.value(k.value) for k in keywords if k.arg is not None}
+        if len(options) < len(keywords):
+            raise Unmodelled(f"an option of {name} is given twice")
         return Updated(name.removesuffix("_"), gradients, options, line)
 
     def overwrite(self, cell: str, new: Tensor) -> None:
@@ -442,6 +463,15 @@ def _shows(e: ast.expr) -> bool:
             )
         case ast.Call(func=ast.Attribute(value=x, attr=name), keywords=[]):
             return name in VIEWS and _shows(x)
+        case _:
+            return _joins(e)
+
+
+def _joins(e: ast.expr) -> bool:
+    """Whether an expression shows several carried tensors side by side."""
+    match e:
+        case ast.Call(func=ast.Name("beside"), args=[ast.Tuple(elts=parts), _], keywords=[]):
+            return all(isinstance(x, ast.Name) for x in parts)
         case _:
             return False
 

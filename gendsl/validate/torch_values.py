@@ -374,6 +374,9 @@ def _window(item: slice, extent: int) -> tuple[int, int, int]:
 
 def cat(parts: tuple[Tensor, ...], axis: Anything) -> Tensor:
     k = integer(axis)
+    around = {(p.shape[:k], p.shape[k + 1 :], len(p.shape) > k) for p in parts}
+    if len(around) != 1 or not all(inside for *_, inside in around):
+        raise Unmodelled(f"tensors of shapes {', '.join(str(p.shape) for p in parts)} along {k}")
     starts = list(itertools.accumulate((p.shape[k] for p in parts), initial=0))
     shape = (*parts[0].shape[:k], starts[-1], *parts[0].shape[k + 1 :])
 
@@ -389,6 +392,12 @@ def cat(parts: tuple[Tensor, ...], axis: Anything) -> Tensor:
         return found
 
     return Tensor(shape, entry)
+
+
+def beside(parts: tuple[Tensor, ...], axis: Anything) -> Tensor:
+    """The parts' own memory, in which they lie side by side."""
+    joined = cat(parts, axis)
+    return Tensor(joined.shape, joined.entry, frozenset().union(*(p.memory for p in parts)))
 
 
 def padded(x: Tensor, widths: Anything) -> Tensor:

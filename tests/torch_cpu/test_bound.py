@@ -35,7 +35,7 @@ def plain(run: Run, real: torch.dtype) -> Callable[[int], Arrays]:
     step = run.compiled
     space = runtime.namespace(real)
     exec(emit(step.plan, carries=True).text, space)
-    carried = _carried({key: step._own(key, array) for key, array in run.start.items()})
+    carried = _carried(step.stored(run.start))
     kinds = {"p": "param", "slot": "slot", "state": "state", "ema": "ema"}
 
     def once(number: int) -> Arrays:
@@ -97,9 +97,18 @@ def test_a_step_needs_values() -> None:
 def test_room_of_the_arena() -> None:
     lives = [Life("a", 100, 0, 2), Life("b", 60, 1, 3), Life("c", 128, 3, 4)]
     offsets, size = arrange(lives)
-    assert most_alive(lives) == aligned(100) + aligned(60) == 192
-    assert size == 192
+    assert most_alive(lives) == 60 + 128 == 188
+    assert size == aligned(60) + aligned(128) == 192
     assert offsets["a"] == offsets["c"] == 0
+
+
+def test_room_beside_what_has_a_place_already() -> None:
+    """What is given a place may lie anywhere; the rest stays aligned, also in its place later."""
+    lives = [Life("a", 100, 0, 3), Life("b", 20, 2, 3), Life("c", 64, 0, 1), Life("d", 64, 3, 3)]
+    offsets, size = arrange(lives, {"a": 0, "b": 100})
+    assert (offsets["a"], offsets["b"]) == (0, 100)
+    assert offsets["c"] == offsets["d"] == 128
+    assert size == 192
 
 
 @pytest.mark.parametrize("room", [20, 40, 60, 100])

@@ -78,6 +78,27 @@ MEMORY = {
     "no memory at all": (r"\n +mul_3 = at\(.*\)", ""),
     "memory with gaps": (r"mul_3 = at\((\d+), (\(.*?\))\)", r"mul_3 = at(\1, \2, strides=(65, 1))"),
     "a place bound twice": (r"( +mul_3 = at\(.*\))", r"\1\n\1"),
+    "parameters beside each other in another order": (
+        r"beside\(\(encoder_mu_w, encoder_logvar_w\)",
+        "beside((encoder_logvar_w, encoder_mu_w)",
+    ),
+    "parameters one above the other": (r"encoder_logvar_b\), 0\)", "encoder_logvar_b), 1)"),
+    "a parameter and a copy": (
+        r"beside\(\(encoder_mu_w, encoder_logvar_w\)",
+        "beside((encoder_mu_w, encoder_logvar_w.clone())",
+    ),
+    "parameters read after their update": (
+        r"(?s)( +update\(count=count\)\n)(.*?)( +return)",
+        r"\1\2        torch.sum(encoder_mu_logvar_w, None, out=neg_elbo)\n\3",
+    ),
+    "an update too early": (
+        r"(?s)( +torch.neg\(dense\(relu_2_t, mul_3.*?)( +update\(count=count\)\n)",
+        r"\2\1",
+    ),
+    "an update that never comes": (r" +update\(count=count\)\n", ""),
+    "an update that comes twice": (r"( +update\(count=count\)\n)", r"\1\1"),
+    "an option given twice": (r"update\(count=count\)", "update(count=count, lr=0.001)"),
+    "a wrong count": (r"update\(count=count\)", "update(count=t)"),
 }
 
 
