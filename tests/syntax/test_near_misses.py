@@ -39,7 +39,7 @@ def test_an_unknown_line_of_a_recipe_is_told_all_that_there_are() -> None:
     sink = Sink()
     for line in ("batch B = 8", "steps 5", "clip 1", "ema 0.9", "precision tf32"):
         parse(SourceFile("t.gml", f"train:\n    {line}\n"), sink)
-        assert sink.sorted() == [] and f"`{line.split()[0]}`" in entry.help
+        assert not sink.sorted() and f"`{line.split()[0]}`" in entry.help
 
 
 def test_every_entry_has_snippets_and_a_catalogued_code() -> None:
