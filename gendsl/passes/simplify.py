@@ -48,7 +48,7 @@ def _round(build: Builder, roots: Sequence[Node]) -> Mapping[Node, Node]:
         new = rewrite(build, build.apply(_simpler_op(node.op), *operands))
         table[node] = new
         if new is not node:
-            _carry(build, node, new)
+            build.inherit(new, node)
     return table
 
 
@@ -73,11 +73,3 @@ def _simpler_op(op: Op) -> Op:
     opened = op.body.open()
     table = simplify(opened.builder, opened.results)
     return Loop(with_results(op.body, [table[r] for r in opened.results]), op.result)
-
-
-def _carry(build: Builder, old: Node, new: Node) -> None:
-    """The new node's place and name are the old one's, unless it has its own."""
-    if old in build.spans:
-        build.spans.setdefault(new, build.spans[old])
-    if old in build.names:
-        build.names.setdefault(new, build.names[old])
