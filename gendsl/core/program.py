@@ -75,6 +75,18 @@ class SizeCondition:
             case _:
                 return f"{self.dividend} >= 1"
 
+    def holds(self, sizes: Mapping[str, int]) -> bool:
+        """At these sizes. Raises KeyError for a size that is not among them and ZeroDivisionError
+        where a size is a quotient by zero."""
+        divisor, dividend = self.divisor.evaluate(sizes), self.dividend.evaluate(sizes)
+        match self.kind:
+            case "divides":
+                return divisor != 0 and (dividend / divisor).denominator == 1
+            case "equal":
+                return divisor == dividend
+            case _:
+                return dividend >= 1
+
 
 @dataclass(frozen=True)
 class OptimizerSpec:

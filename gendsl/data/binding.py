@@ -215,21 +215,10 @@ def check_conditions(conditions: Iterable[SizeCondition], sizes: Mapping[str, in
             help="choose data or sizes (`--set`) for which it holds",
         )
         for condition in conditions
-        if not _holds(condition, sizes)
+        if not condition.holds(sizes)
     ]
     if problems:
         raise GendslError(*problems)
-
-
-def _holds(condition: SizeCondition, sizes: Mapping[str, int]) -> bool:
-    divisor, dividend = condition.divisor.evaluate(sizes), condition.dividend.evaluate(sizes)
-    match condition.kind:
-        case "divides":
-            return divisor != 0 and (dividend / divisor).denominator == 1
-        case "equal":
-            return divisor == dividend
-        case _:
-            return dividend >= 1
 
 
 def _instance(condition: SizeCondition, sizes: Mapping[str, int]) -> str:

@@ -85,16 +85,9 @@ def choose_sizes(
 
 def _met(condition: SizeCondition, sizes: Mapping[str, int]) -> bool:
     try:
-        divisor, dividend = (d.evaluate(sizes) for d in (condition.divisor, condition.dividend))
+        return condition.holds(sizes)
     except (KeyError, ZeroDivisionError):
         return True
-    match condition.kind:
-        case "divides":
-            return divisor != 0 and (dividend / divisor).denominator == 1
-        case "equal":
-            return divisor == dividend
-        case _:
-            return dividend >= 1
 
 
 def _repair(sizes: dict[str, int], condition: SizeCondition) -> None:
