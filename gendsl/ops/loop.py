@@ -52,36 +52,34 @@ class LoopIndex(Placeholder):
         return NodeType((), Fin(self.count))
 
 
+@dataclass(frozen=True)
+class LoopTensor(Placeholder):
+    """A tensor of the loop's, by its position among those of its kind."""
+
+    loop: str
+    position: int
+    shape: tuple[Dim, ...]
+    elem: Elem = Real()  # noqa: RUF009  (frozen)
+
+    def infer(self, inputs: Sequence[NodeType]) -> NodeType:
+        count(self, inputs, 0)
+        return NodeType(self.shape, self.elem)
+
+
 @register
 @dataclass(frozen=True)
-class LoopCarry(Placeholder):
+class LoopCarry(LoopTensor):
     """The carried value at `position`, as it is before the iteration."""
 
     name: ClassVar[str] = "loop_carry"
-    loop: str
-    position: int
-    shape: tuple[Dim, ...]
-    elem: Elem = Real()  # noqa: RUF009  (frozen)
-
-    def infer(self, inputs: Sequence[NodeType]) -> NodeType:
-        count(self, inputs, 0)
-        return NodeType(self.shape, self.elem)
 
 
 @register
 @dataclass(frozen=True)
-class LoopCapture(Placeholder):
+class LoopCapture(LoopTensor):
     """The captured value at `position`, the same in every iteration (in opened bodies only)."""
 
     name: ClassVar[str] = "loop_capture"
-    loop: str
-    position: int
-    shape: tuple[Dim, ...]
-    elem: Elem = Real()  # noqa: RUF009  (frozen)
-
-    def infer(self, inputs: Sequence[NodeType]) -> NodeType:
-        count(self, inputs, 0)
-        return NodeType(self.shape, self.elem)
 
 
 @dataclass(frozen=True)
