@@ -95,6 +95,19 @@ def setting(word: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
+def add_settings(parser: argparse.ArgumentParser, help: str) -> None:
+    """`--set NAME=VALUE`, which may be given several times."""
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        type=setting,
+        default=[],
+        metavar="NAME=VALUE",
+        help=help,
+    )
+
+
 FORMATS = ("text", "concise", "json")
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gendsl.cli.flags import UsageError, add_format, one_of, setting, whole
+from gendsl.cli.flags import UsageError, add_format, add_settings, one_of, whole
 from gendsl.options import STAGES, RunOptions
 from gendsl.precision import PRECISIONS
 
@@ -23,15 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--cpu", action="store_true", help="run on the CPU (default)")
     where.add_argument("--cuda", action="store_true", help="run on an NVIDIA GPU")
     parser.add_argument("--data", metavar="NAME_OR_PATH", help="data other than the program's own")
-    parser.add_argument(
-        "--set",
-        dest="settings",
-        action="append",
-        type=setting,
-        default=[],
-        metavar="NAME=VALUE",
-        help="set a size or hyperparameter; may be given several times",
-    )
+    add_settings(parser, "set a size or hyperparameter; may be given several times")
     parser.add_argument("--steps", type=whole(1), metavar="N", help="how many steps to train")
     parser.add_argument(
         "--seed", type=whole(0), metavar="N", help="seed of all randomness (default 0)"

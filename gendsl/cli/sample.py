@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from gendsl.cli.codes import OK
-from gendsl.cli.flags import setting, whole
+from gendsl.cli.flags import add_settings, whole
 from gendsl.cli.output import json_line
 from gendsl.cli.run_folder import add_run, opened
 
@@ -18,15 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "sampler", nargs="?", default="", metavar="SAMPLER", help="which one (default: the first)"
     )
     parser.add_argument("--n", type=whole(1), metavar="N", help="how many examples")
-    parser.add_argument(
-        "--set",
-        dest="settings",
-        action="append",
-        type=setting,
-        default=[],
-        metavar="NAME=VALUE",
-        help="an argument or a size of the sampler, as in guidance=2 or S=100",
-    )
+    add_settings(parser, "an argument or a size of the sampler, as in guidance=2 or S=100")
     parser.add_argument(
         "--seed", type=whole(0), metavar="N", help="seed of the samples (default: the run's)"
     )
