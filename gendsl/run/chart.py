@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from math import ceil, floor, log10
 
 Point = tuple[float, float]
@@ -18,6 +19,8 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 14, 12, 38
 LOG_RATIO = 20  # drawn on a log axis when the peak is this many times the middle value
 EARLY = 50  # the first 50th of a run counts as its start
 SMOOTHED = 30  # from this many points on, a noisy series gets a smoothed line over it
+JOINED = 12  # from this many evaluations on a line joins them; through fewer it would cut corners
+EVALUATIONS = ("heldout", "ema")  # styles that are drawn as markers
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,15 @@ class Axis:
     ticks: tuple[float, ...]
     log: bool = False
 
-    def place(self, value: float) -> float:
-        """0 at the low end and below, 1 at the high end and above."""
+    def at(self, value: float) -> float:
+        """0 at the low end, 1 at the high end."""
         if self.log:
-            part = (log10(value) - log10(self.low)) / (log10(self.high) - log10(self.low))
-        else:
-            part = (value - self.low) / (self.high - self.low)
-        return min(1.0, max(0.0, part))
+            return (log10(value) - log10(self.low)) / (log10(self.high) - log10(self.low))
+        return (value - self.low) / (self.high - self.low)
+
+    def place(self, value: float) -> float:
+        """The same, held within 0..1."""
+        return min(1.0, max(0.0, self.at(value)))
 
 
 @dataclass(frozen=True)
@@ -136,15 +141,58 @@ def with_smooth(series: Series) -> tuple[Series, ...]:
     return series, Series(f"{series.name} (running mean)", "smooth", smooth(series.points))
 
 
+# ---- what is drawn of a series, both ways from 0 to 1 ----------------------------------------
+
+
+def lines(picture: Chart, series: Series) -> list[list[Point]]:
+    """The line through the points in pieces, cut off where it leaves the chart; none through a few
+    evaluations."""
+    if series.style in EVALUATIONS and len(series.points) < JOINED:
+        return []
+    places = [(picture.x.place(x), picture.y.at(y)) for x, y in series.points]
+    pieces: list[list[Point]] = []
+    for first, last in pairwise(places):
+        part = _inside(first, last)
+        if part is None:
+            continue
+        if pieces and pieces[-1][-1] == part[0]:
+            pieces[-1].append(part[1])
+        else:
+            pieces.append(list(part))
+    return pieces
+
+
+def _inside(first: Point, last: Point) -> tuple[Point, Point] | None:
+    """The part of a straight line that lies between 0 and 1 in height."""
+    (x, y), (across, up) = first, (last[0] - first[0], last[1] - first[1])
+    if up == 0:
+        return (first, last) if 0 <= y <= 1 else None
+    ends = sorted((-y / up, (1 - y) / up))
+    begin, end = max(0.0, ends[0]), min(1.0, ends[1])
+    if begin >= end:
+        return None
+    from_ = first if begin == 0 else (x + begin * across, y + begin * up)
+    to = last if end == 1 else (x + end * across, y + end * up)
+    return from_, to
+
+
+def markers(picture: Chart, series: Series) -> list[tuple[float, float, bool]]:
+    """Where each point of a series of evaluations, or a single point, is marked, and whether it
+    lies beyond the edge that it is marked at."""
+    if series.style not in EVALUATIONS and len(series.points) != 1:
+        return []
+    return [(picture.x.place(x), picture.y.place(y), picture.y.at(y) > 1) for x, y in series.points]
+
+
 # ---- SVG ---------------------------------------------------------------------------------
 
 
-def _x(axis: Axis, value: float) -> float:
-    return LEFT + axis.place(value) * (WIDTH - LEFT - RIGHT)
+def _x(part: float) -> float:
+    return LEFT + part * (WIDTH - LEFT - RIGHT)
 
 
-def _y(axis: Axis, value: float) -> float:
-    return HEIGHT - BOTTOM - axis.place(value) * (HEIGHT - TOP - BOTTOM)
+def _y(part: float) -> float:
+    return HEIGHT - BOTTOM - part * (HEIGHT - TOP - BOTTOM)
 
 
 def svg(picture: Chart) -> str:
@@ -152,13 +200,15 @@ def svg(picture: Chart) -> str:
     label = escape(f"{picture.title} by step", quote=True)
     parts = [f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">']
     for tick in picture.y.ticks:
-        y = _y(picture.y, tick)
+        y = _y(picture.y.place(tick))
         parts.append(
             f'<line class="rule" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
         )
         parts.append(_text(LEFT - 7, y + 3.5, tick_text(tick), "end"))
     for tick in picture.x.ticks:
-        parts.append(_text(_x(picture.x, tick), HEIGHT - BOTTOM + 17, tick_text(tick), "middle"))
+        parts.append(
+            _text(_x(picture.x.place(tick)), HEIGHT - BOTTOM + 17, tick_text(tick), "middle")
+        )
     parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, "step", "middle"))
     for series in picture.series:
         parts += _line(picture, series)
@@ -171,15 +221,17 @@ def _text(x: float, y: float, text: str, anchor: str) -> str:
 
 
 def _line(picture: Chart, series: Series) -> list[str]:
-    places = [(_x(picture.x, x), _y(picture.y, y)) for x, y in series.points]
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    parts = [f'<polyline class="series {series.style}" points="{path}"/>']
-    if series.style in ("heldout", "ema") or len(places) == 1:
-        for (x, y), (step, value) in zip(places, series.points, strict=True):
-            parts.append(
-                f'<circle class="dot {series.style}" cx="{x:.1f}" cy="{y:.1f}" r="2.4">'
-                f"<title>{escape(series.name)}, step {step:.0f}: {value:.5g}</title></circle>"
-            )
+    parts = []
+    for piece in lines(picture, series):
+        path = " ".join(f"{_x(x):.1f},{_y(y):.1f}" for x, y in piece)
+        parts.append(f'<polyline class="series {series.style}" points="{path}"/>')
+    for (x, y, beyond), (step, value) in zip(markers(picture, series), series.points, strict=False):
+        title = f"<title>{escape(series.name)}, step {step:.0f}: {value:.5g}</title>"
+        across, down = _x(x), _y(y)
+        shape = f'circle cx="{across:.1f}" cy="{down:.1f}" r="2.8"'
+        if beyond:  # an arrow out of the chart
+            shape = f'path d="M{across - 3.5:.1f} {down + 4:.1f}h7l-3.5 -6z"'
+        parts.append(f'<{shape} class="dot {series.style}">{title}</{shape.split()[0]}>')
     return parts
 
 

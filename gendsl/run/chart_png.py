@@ -6,11 +6,25 @@ the size and reduced, since Pillow's lines are not smoothed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from gendsl.run.chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Chart, Series, tick_text
+from gendsl.run.chart import (
+    BOTTOM,
+    EVALUATIONS,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Chart,
+    Point,
+    Series,
+    lines,
+    markers,
+    tick_text,
+)
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -51,6 +65,11 @@ class _Pen:
         (cx, cy), r = self._at(x, y), radius * self._zoom
         self._draw.ellipse((cx - r, cy - r, cx + r, cy + r), fill=colour)
 
+    def arrow(self, x: float, y: float, size: float, colour: Any) -> None:
+        """Upwards."""
+        corners = ((x - size, y + size), (x + size, y + size), (x, y - 0.7 * size))
+        self._draw.polygon([self._at(*corner) for corner in corners], fill=colour)
+
     def text(self, x: float, y: float, text: str, size: int, colour: Any, anchor: str) -> float:
         """Returns the text's width in chart units."""
         from PIL import ImageFont
@@ -81,34 +100,42 @@ def _panel(pen: _Pen, chart: Chart) -> None:
         pen.text(LEFT + used + 8, 10, unit, 11, FAINT, "lt")
     plot_width, plot_height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 
-    def place(x: float, y: float) -> tuple[float, float]:
-        across = LEFT + chart.x.place(x) * plot_width
-        return across, TITLE + HEIGHT - BOTTOM - chart.y.place(y) * plot_height
+    def place(x: float, y: float) -> Point:
+        """Of parts of the plot."""
+        return LEFT + x * plot_width, TITLE + HEIGHT - BOTTOM - y * plot_height
 
     for tick in chart.y.ticks:
-        _, y = place(chart.x.low, tick)
+        _, y = place(0, chart.y.place(tick))
         pen.line([(LEFT, y), (WIDTH - RIGHT, y)], RULE, 0.8)
         pen.text(LEFT - 7, y, tick_text(tick), 11, FAINT, "rm")
     for tick in chart.x.ticks:
-        x, _ = place(tick, chart.y.low)
+        x, _ = place(chart.x.place(tick), 0)
         pen.text(x, TITLE + HEIGHT - BOTTOM + 8, tick_text(tick), 11, FAINT, "mt")
+    pen.text(LEFT + plot_width / 2, TITLE + HEIGHT - BOTTOM + 21, "step", 11, FAINT, "mt")
     for series in chart.series:
-        _series(pen, series, [place(x, y) for x, y in series.points])
+        _series(pen, chart, series, place)
     _legend(pen, chart)
 
 
-def _series(pen: _Pen, series: Series, places: list[tuple[float, float]]) -> None:
+def _series(
+    pen: _Pen, chart: Chart, series: Series, place: Callable[[float, float], Point]
+) -> None:
     colour = COLOURS[series.style]
-    if len(places) > 1:
-        pen.line(places, colour, WIDTHS[series.style])
-    if series.style in ("heldout", "ema") or len(places) == 1:
-        for x, y in places:
-            pen.dot(x, y, 2.2, colour)
+    for piece in lines(chart, series):
+        pen.line([place(x, y) for x, y in piece], colour, WIDTHS[series.style])
+    for x, y, beyond in markers(chart, series):
+        if beyond:
+            pen.arrow(*place(x, y), 3.6, colour)
+        else:
+            pen.dot(*place(x, y), 2.6, colour)
 
 
 def _legend(pen: _Pen, chart: Chart) -> None:
     x = float(LEFT)
     y = TITLE + HEIGHT + 2
     for series in chart.series:
-        pen.line([(x, y + 5), (x + 14, y + 5)], COLOURS[series.style], 2.4)
+        if series.style in EVALUATIONS:
+            pen.dot(x + 10, y + 5, 3, COLOURS[series.style])
+        else:
+            pen.line([(x, y + 5), (x + 14, y + 5)], COLOURS[series.style], 2.4)
         x += 19 + pen.text(x + 19, y + 5, series.name, 11, FAINT, "lm") + 14

@@ -9,6 +9,7 @@ graph by an input, so the pictures show the very function that the run samples f
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,14 @@ SHOWN = 12  # samples that are compared with their nearest training examples
 _LATENT = "latent"
 
 
+@dataclass(frozen=True)
+class Labels:
+    """What stands over a picture, and before each of its rows."""
+
+    caption: str
+    rows: tuple[str, ...] = ()
+
+
 def write_pictures(run: Reopened) -> Iterator[Path]:
     """Whatever the program's shape allows."""
     yield from write_strips(run.job, run.values, run.folder.path)
@@ -43,9 +52,16 @@ def write_pictures(run: Reopened) -> Iterator[Path]:
         if latent is not None:
             size = latent.type.shape[1].size(run.job.sizes)
             walks = traversals(size)
-            yield from _walk(run, sampler, latent, f"traversal-{name}.png", walks)
+            drawn = latent.op.path.rpartition("/")[2].rpartition(".")[2]
+            labels = Labels(
+                f"{drawn}[i] from {-REACH} to {REACH}, the others 0",
+                tuple(f"{drawn}[{i}]" for i in range(len(walks))),
+            )
+            yield from _walk(run, sampler, latent, f"traversal-{name}.png", walks, labels)
             ends = Noise(run.job.seed, "sample").draw(latent.op.path, "normal", (12, size), 0)
-            yield from _walk(run, sampler, latent, f"interpolation-{name}.png", between(ends))
+            labels = Labels(f"from one draw of {drawn} to another")
+            walks = between(ends)
+            yield from _walk(run, sampler, latent, f"interpolation-{name}.png", walks, labels)
         yield from _nearest(run, sampler)
 
 
@@ -83,7 +99,7 @@ def between(ends: Array) -> Array:
 
 
 def _walk(
-    run: Reopened, sampler: SamplerGraph, latent: Node, file: str, rows: Array
+    run: Reopened, sampler: SamplerGraph, latent: Node, file: str, rows: Array, labels: Labels
 ) -> Iterator[Path]:
     """One row of pictures for each row of latent vectors."""
     build = run.job.source.graph.builder
@@ -100,7 +116,7 @@ def _walk(
     found = function.run(run.values, batch, hypers, Noise(run.job.seed, "sample"))
     result = result_of(run.job, names[0], found[names[0]], sampler.outputs[names[0]])
     if result.image is not None:
-        yield _grid(run, result, file, rows.shape[1])
+        yield _grid(run, result, file, rows.shape[1], labels)
 
 
 def _same_along(given: dict[str, Array], rows: int, columns: int) -> dict[str, Array]:
@@ -113,11 +129,11 @@ def _same_along(given: dict[str, Array], rows: int, columns: int) -> dict[str, A
     }
 
 
-def _grid(run: Reopened, result: Result, file: str, columns: int) -> Path:
+def _grid(run: Reopened, result: Result, file: str, columns: int, labels: Labels) -> Path:
     assert result.image is not None
     path = run.folder.path / file
     tiles = pictures.tiles(result.values, result.image, result.low, result.high)
-    pictures.write(path, pictures.grid(tiles, columns))
+    pictures.write(path, pictures.grid(tiles, columns, labels.caption, labels.rows))
     return path
 
 

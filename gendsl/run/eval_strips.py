@@ -116,5 +116,6 @@ def _strip(
         return
     tiles = pictures.tiles(result.values, result.image, result.low, result.high)
     path = folder / f"denoising-{sampler.name}.png"
-    pictures.write(path, pictures.grid(tiles, len(columns)))
+    caption = f"before iteration {', '.join(str(moment) for moment in at)}; last: the sample"
+    pictures.write(path, pictures.grid(tiles, len(columns), caption))
     yield path

@@ -74,13 +74,15 @@ def _columns(count: int) -> int:
     return next((columns for columns in wider if count % columns == 0), square)
 
 
-def grid(images: Array, columns: int | None = None, caption: str = "") -> Image.Image:
-    """All images (N, H, W, 3), row by row, nearly as wide as high."""
+def grid(
+    images: Array, columns: int | None = None, caption: str = "", names: Sequence[str] = ()
+) -> Image.Image:
+    """All images (N, H, W, 3), row by row, nearly as wide as high; `names` label the rows."""
     count = len(images)
     columns = columns or _columns(count)
     big = enlarge(images, scale_of(*images.shape[1:3]))
     rows = [big[i : i + columns] for i in range(0, count, columns)]
-    return _sheet(rows, [""] * len(rows), caption)
+    return _sheet(rows, list(names) or [""] * len(rows), caption)
 
 
 def comparison(rows: Sequence[Row], columns: int = 6, caption: str = "") -> Image.Image:

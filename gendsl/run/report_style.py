@@ -21,7 +21,7 @@ STYLE = """
   }
 }
 * { box-sizing: border-box; }
-body { margin: 0; background: var(--page); color: var(--ink); line-height: 1.5;
+body { margin: 0; background: var(--page); color: var(--ink); overflow-wrap: break-word;
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial,
   sans-serif; }
 main { max-width: 1084px; margin: 0 auto; padding: 32px 24px 64px; }
@@ -38,7 +38,8 @@ code, pre, .mono { font-size: 13px;
 .tile span { color: var(--soft); font-size: 13px; }
 .card { background: var(--card); border: 1px solid var(--rule); border-radius: 10px;
   padding: 16px; overflow-x: auto; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(310px, 1fr)); gap: 14px; }
+.charts { display: grid; gap: 14px;
+  grid-template-columns: repeat(auto-fit, minmax(min(310px, 100%), 1fr)); }
 .charts h3 { margin: 0 0 6px; font-size: 15px; }
 .charts h3 span { color: var(--soft); font-weight: 400; font-size: 13px; }
 svg.chart { width: 100%; height: auto; display: block; }
@@ -57,6 +58,7 @@ svg .dot.heldout { fill: var(--heldout); } svg .dot.ema { fill: var(--ema); }
 .swatch { width: 14px; height: 3px; border-radius: 2px; background: var(--smooth); }
 .swatch.train { background: var(--train); } .swatch.heldout { background: var(--heldout); }
 .swatch.ema { background: var(--ema); }
+.swatch.heldout, .swatch.ema { width: 7px; height: 7px; border-radius: 50%; }
 .pictures { display: flex; flex-wrap: wrap; gap: 14px; align-items: flex-start; }
 figure { margin: 0; background: #ffffff; border: 1px solid var(--rule); border-radius: 10px;
   padding: 6px; max-width: 100%; }
@@ -74,7 +76,8 @@ td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 .verdict.unknown, .verdict.measured { color: var(--unknown); background: var(--unknown-back); }
 .banner { border-radius: 10px; padding: 10px 16px; margin-top: 18px; color: var(--refuted);
   background: var(--refuted-back); }
-.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(310px, 1fr)); gap: 14px; }
+.columns { display: grid; gap: 14px;
+  grid-template-columns: repeat(auto-fit, minmax(min(310px, 100%), 1fr)); }
 .columns > div { min-width: 0; }
 pre { margin: 0; background: var(--card); line-height: 1.5; }
 pre .c { color: var(--comment); font-style: italic; } pre .k { color: var(--keyword); }

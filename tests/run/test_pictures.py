@@ -52,6 +52,18 @@ def test_grids_are_nearly_square_and_hold_all(count: int) -> None:
     assert 0.5 <= sheet.shape[0] / sheet.shape[1] <= 1.2
 
 
+def test_rows_have_names_and_a_caption() -> None:
+    images = np.full((6, 60, 60, 3), 7, dtype=np.uint8)
+    plain = np.asarray(pictures.grid(images, 3))
+    named = np.asarray(pictures.grid(images, 3, "z[i] from -2.5 to 2.5", ("z[0]", "z[1]")))
+    assert named.shape[0] > plain.shape[0] and named.shape[1] > plain.shape[1]
+    left, top = named.shape[1] - plain.shape[1], named.shape[0] - plain.shape[0]
+    assert (named[top:, left:] == plain).all()  # the pictures are the same
+    assert (named[:top] != 255).any()  # the caption
+    middle = top + plain.shape[0] // 2
+    assert (named[top:middle, :left] != 255).any() and (named[middle:, :left] != 255).any()
+
+
 def test_what_is_a_picture() -> None:
     assert pictures.drawable((1, 8, 8), 0.0, 1.0)
     assert pictures.drawable((3, 8, 8), -1.0, 1.0)
@@ -106,6 +118,41 @@ def test_a_high_start_leaves_the_chart_at_its_edge() -> None:
     drawn = chart.chart("t", "nats", [chart.Series("train", "train", points)])
     assert drawn.y.high < 30 and not drawn.y.log
     assert drawn.y.place(500.0) == 1.0
+
+
+def test_what_leaves_the_chart_is_cut_off_and_pointed_at() -> None:
+    """A line goes up to the edge and not along it; an evaluation beyond it is an arrow."""
+    high = ((0.0, 500.0), (1.0, 500.0), (2.0, 500.0))
+    train = chart.Series("a", "train", high + tuple((float(k), 24 + 1 / k) for k in range(3, 201)))
+    points = ((0.0, 500.0), (100.0, 24.1), (200.0, 24.0))
+    drawn = chart.chart("t", "nats", [train, chart.Series("b", "heldout", points)])
+    ((first, *_, last),) = chart.lines(drawn, train)
+    assert first[1] == 1.0 and 2 / 200 < first[0] < 4 / 200 and last[0] == 1.0
+    assert all(0 <= y <= 1 for piece in chart.lines(drawn, train) for _, y in piece)
+    found = chart.markers(drawn, drawn.series[1])
+    assert [beyond for _, _, beyond in found] == [True, False, False] and found[0][:2] == (0.0, 1.0)
+    text = chart.svg(drawn)
+    assert text.count("<path") == 1 and text.count("<circle") == 2
+    assert text.index("500</title></path>") > text.index("<path")
+
+
+def test_a_line_that_leaves_and_comes_back_is_in_pieces() -> None:
+    series = chart.Series("a", "value", ((0.0, 0.0), (1.0, 4.0), (2.0, 0.0), (3.0, -2.0)))
+    axis = chart.Axis(0.0, 2.0, ())
+    drawn = chart.Chart("t", "", chart.Axis(0.0, 4.0, ()), axis, (series,))
+    assert chart.lines(drawn, series) == [[(0.0, 0.0), (0.125, 1.0)], [(0.375, 1.0), (0.5, 0.0)]]
+
+
+@pytest.mark.parametrize("style", ["heldout", "ema"])
+def test_a_few_evaluations_are_not_joined(style: str) -> None:
+    """A straight line between two of them would stand above what was trained in between."""
+    points = tuple((100.0 * k, 1.0 / (k + 1)) for k in range(chart.JOINED))
+    for count, pieces in ((2, 0), (chart.JOINED - 1, 0), (chart.JOINED, 1)):
+        series = chart.Series("held-out", style, points[:count])
+        drawn = chart.chart("t", "nats", [series])
+        assert len(chart.lines(drawn, series)) == pieces
+        assert len(chart.markers(drawn, series)) == chart.svg(drawn).count("<circle") == count
+        assert chart.svg(drawn).count("<polyline") == pieces
 
 
 def test_a_long_fall_gets_a_log_axis_unless_values_reach_zero() -> None:
@@ -177,6 +224,8 @@ def test_the_page_stands_alone(run: Path) -> None:
     assert all(r.startswith("data:image/png;base64,") for r in page.references)
     assert not re.search(r"https?:|<script|@import|url\(", text)
     assert "&lt;b&gt;tests&lt;/b&gt; &amp; more." in text
+    # A hash has no place to break at: on a small screen the page would scroll sideways.
+    assert re.search(r"body {[^}]*overflow-wrap: break-word", text)
 
 
 def test_the_page_tells_the_run(run: Path) -> None:
