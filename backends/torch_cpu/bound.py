@@ -21,7 +21,8 @@ from dataclasses import dataclass
 
 from backends.common.text import WIDTH, Source, Writer
 from backends.torch_cpu.blocks import RULES, blocks
-from backends.torch_cpu.lower import Bound, Lowered, Lowering, Memory, by_rows, nameless
+from backends.torch_cpu.lower import Lowering
+from backends.torch_cpu.lowered import Bound, Lowered, Memory, by_rows, nameless
 from backends.torch_cpu.observe import observed
 from backends.torch_cpu.place import Placed, apart, placed
 from backends.torch_cpu.use import Use

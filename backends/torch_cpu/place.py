@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from backends.common.arena import Life, aligned, arrange, most_alive
-from backends.torch_cpu.lower import Gathered, Lowered, Memory, nameless
+from backends.torch_cpu.lowered import Gathered, Lowered, Memory, nameless
 from backends.torch_cpu.use import Block
 
 
