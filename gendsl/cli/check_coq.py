@@ -7,8 +7,9 @@ say what was accepted, what was not exported and why.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from itertools import accumulate, count
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,12 @@ from gendsl.prove.certify import file_stem, write_text
 from gendsl.prove.coq import runner
 from gendsl.prove.coq.claims import ClaimResult, exports, results
 from gendsl.prove.export_lean import lean_text
+
+LONGEST = 400  # characters of a formula in the report; certificates and JSON have all of it
+_SIZE = re.compile(r"\((\w+) : nat\) \(H\w+ : \(0 < \w+\)%nat\)")
+_TENSOR = re.compile(r"\((\w+) : ((?:nat -> )*)R\)")
+_HYPOTHESIS = re.compile(r"\(\w+ : (.*)\)")
+_TYPE = re.compile(r"\w+(?: -> \w+)*")
 
 Settled = Sequence[tuple[Claim, Any]]
 
@@ -40,7 +47,9 @@ def judged(analysis: Analysis, settled: Settled) -> tuple[Analysis, Extra]:
         "version": version,
         "claims": [asdict(r) for r in found],
     }
-    return replace(analysis, claims=claims), Extra("coq", json, tuple(_lines(found, version)))
+    words = {r.name: " ".join(r.statement.split()) for r in analysis.claims}
+    lines = tuple(_lines(found, version, words))
+    return replace(analysis, claims=claims), Extra("coq", json, lines)
 
 
 def _exports(analysis: Analysis, settled: Settled) -> Any:
@@ -53,20 +62,66 @@ def _stem(analysis: Analysis) -> str:
     return file_stem(analysis.path if analysis.source is None else analysis.source.path)
 
 
-def _lines(found: Sequence[ClaimResult], version: str) -> list[str]:
+def _lines(found: Sequence[ClaimResult], version: str, words: Mapping[str, str]) -> list[str]:
+    """`words` are the claims as the program says them, by name."""
     accepted = sum(r.state == "accepted" for r in found)
     lines = [f"coq      {accepted} of {len(found)} proved claims accepted by coqc {version}"]
     for r in found:
         if r.state == "accepted":
-            lines += [f"         accepted: {r.claim}, as", *shown(r.statement)]
+            lines.append(f"         accepted: {r.claim}: {words.get(r.claim, '')}")
+            lines += [f"           {line}" for line in shown(r.statement)]
         else:
             lines.append(f"         {r.state}: {r.claim}: {r.reason}")
     return lines
 
 
 def shown(statement: str) -> list[str]:
-    """What Coq was asked, indented: the reader judges whether that is the claim."""
-    return [f"           {line.strip()}" for line in statement.splitlines()[1:]]
+    """What Coq was asked, for a reader who judges whether that is the claim: sizes and tensors in a
+    line each, indices numbered from 1, a long formula cut."""
+    rows = [line.strip() for line in statement.splitlines()[1:]]
+    rows[0] = rows[0].removeprefix("forall ")
+    sizes, tensors, rest = [], [], []
+    for row in rows:
+        binder = row.removesuffix(",")
+        if m := _SIZE.fullmatch(binder):
+            sizes.append(m[1])
+        elif m := _TENSOR.fullmatch(binder):
+            places = ", ".join("." * m[2].count("nat"))
+            tensors.append(f"{m[1]}({places})" if places else m[1])
+        elif (m := _HYPOTHESIS.fullmatch(binder)) and _is_one(m[1]):
+            rest.append(f"given {m[1]}")
+        else:
+            rest.append(row)
+    lines = [f"for all sizes {', '.join(sizes)} above 0"] if sizes else []
+    lines += [f"for all real {', '.join(tensors)}"] if tensors else []
+    return [_cut(_numbered(line)) for line in (*lines, *rest)]
+
+
+def _is_one(text: str) -> bool:
+    """Whether this is a proposition: no type, and nothing that goes on behind its bracket."""
+    open_ = list(accumulate({"(": 1, ")": -1}.get(c, 0) for c in text))
+    return not _TYPE.fullmatch(text) and min(open_, default=0) >= 0
+
+
+def _numbered(line: str) -> str:
+    """Indices in the order in which they appear: `i1195` is `i1`, unless something is called so."""
+    used = set(re.findall(r"\w+", line))
+    fresh = (f"{i}" for i in count(1) if not {f"i{i}", f"Hi{i}"} & used)
+    names: dict[str, str] = {}
+
+    def renamed(match: re.Match[str]) -> str:
+        if match[2] not in names:
+            names[match[2]] = next(fresh)
+        return f"{match[1]}i{names[match[2]]}"
+
+    return re.sub(r"\b(H?)i(\d{3,})\b", renamed, line)
+
+
+def _cut(line: str) -> str:
+    left = len(line) - LONGEST
+    if left <= 0:
+        return line
+    return f"{line[:LONGEST]} ... ({left} more characters: `--certify DIR` writes them)"
 
 
 def write_exports(folder: Path, analysis: Analysis, settled: Settled) -> None:
