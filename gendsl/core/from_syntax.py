@@ -7,7 +7,7 @@ is one diagnostic. Definitions are checked on first use and once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from gendsl.core import check_fn
@@ -21,6 +21,7 @@ from gendsl.core.lint import lint, walk
 from gendsl.core.modules import Finder, Loader, needed
 from gendsl.core.program import (
     CheckedClaim,
+    DimInfo,
     FreeParam,
     Interface,
     Program,
@@ -314,7 +315,7 @@ def _program(
     }
     interface = Interface(
         module.source.path,
-        {d.name: d for d in module.dims()},
+        _dims(module, values),
         {n: e.hyper for n, e in values.items() if e.hyper is not None},
         {n: e.data for n, e in values.items() if e.data is not None},
         _conditions(checker),
@@ -343,6 +344,17 @@ def _program(
 def _value(entity: ValueEntity) -> Term:
     assert entity.value is not None
     return entity.value
+
+
+def _dims(module: Module, values: Mapping[str, ValueEntity]) -> dict[str, DimInfo]:
+    """The sizes; one without a default that no data field mentions has to be set."""
+    types = [e.type for e in values.values() if e.data is not None]
+    bound = {n for t in types for i in t.items if isinstance(i, Axis) for n in i.size.names}
+    bound |= {n for t in types if isinstance(t.elem, Fin) for n in t.elem.bound.names}
+    return {
+        d.name: replace(d, kind="dim") if d.kind == "data" and d.name not in bound else d
+        for d in module.dims()
+    }
 
 
 def _constants(values: Mapping[str, ValueEntity]) -> dict[str, Term]:

@@ -427,6 +427,14 @@ def test_values_inside_of_their_ranges_are_taken(text: str) -> None:
     assert codes_of(text) == []
 
 
+def test_a_size_without_a_default_is_the_data_s_where_a_field_mentions_it() -> None:
+    text = "batch B\ndim D\ndim E\ndim K\ndata x: [B, 2 * D] from digits\ndata y: [B] of fin[E]\n"
+    dims = program_of(text + "param p: [K]\n").interface.dims
+    kinds = {name: dim.kind for name, dim in dims.items()}
+    assert kinds == {"B": "batch", "D": "data", "E": "data", "K": "dim"}
+    assert dims["K"].default is None
+
+
 # ---- claims about functions ----------------------------------------------------------------
 
 
