@@ -88,24 +88,7 @@ def _rescaled(e: Thm, c: Fraction) -> Thm:
 
 def mentioned(p: Poly) -> frozenset[str]:
     """The names of the real variables in p, at any depth."""
-    found: set[str] = set()
-    seen: set[object] = set()
-    stack: list[object] = [p]
-    while stack:
-        x = stack.pop()
-        if isinstance(x, tuple):
-            stack.extend(x)
-            continue
-        if x in seen or not isinstance(x, Poly | Atom):
-            continue
-        seen.add(x)
-        if isinstance(x, Poly):
-            stack.extend(a for m in x.terms for a, _ in m)
-        else:
-            if x.kind == "var":
-                found.add(x.args[0])
-            stack.extend(x.args)
-    return frozenset(found)
+    return frozenset(name for name in p.names if isinstance(name, str))
 
 
 def _divided(p: Poly, equations: Sequence[Thm]) -> Thm | None:

@@ -380,22 +380,9 @@ def replaced(e: E, name: str, formals: tuple[Atom, ...], value: E) -> E:
             new = n.fresh(index.args[1])
             return Sum(new, replaced(renamed(body, {index: new}), name, formals, value))
         case Canon(p):
-            return replaced(tree_of(p), name, formals, value) if mentions(p, name) else e
+            return replaced(tree_of(p), name, formals, value) if name in p.names else e
         case _:
             return e
-
-
-def mentions(x: object, name: str) -> bool:
-    """Whether a real variable occurs in a term."""
-    if isinstance(x, Poly):
-        return any(mentions(a, name) for m in x.terms for a, _ in m)
-    if isinstance(x, tuple):
-        return any(mentions(y, name) for y in x)
-    if isinstance(x, Atom):
-        if x.kind == "var" and x.args[0] == name:
-            return True
-        return any(mentions(y, name) for y in x.args)
-    return False
 
 
 __all__ = ["Canon", "E", "Names", "NotExported", "atom", "renamed", "replaced", "tree_of"]

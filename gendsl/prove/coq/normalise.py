@@ -39,7 +39,6 @@ from gendsl.prove.coq.expr import (
     Sum,
     Var,
     index_name,
-    mentions,
     ordered,
     renamed,
     tree_of,
@@ -150,7 +149,7 @@ class Writer:
         return self._memo[key]
 
     def _rewritten(self, p: Poly) -> bool:
-        return any(mentions(p, name) for name in self.given)
+        return not p.names.isdisjoint(self.given)
 
     def _norm(self, e: E, scope: Scope) -> tuple[Poly, str | None]:
         match e:

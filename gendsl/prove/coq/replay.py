@@ -17,7 +17,6 @@ from gendsl.prove.coq.expr import (
     E,
     NotExported,
     index_name,
-    mentions,
     renamed,
 )
 from gendsl.prove.coq.normalise import Writer
@@ -102,9 +101,7 @@ class Replay:
         indices = {i for i in indices if not str(i.args[0]).startswith(("#", "arg:"))}
         polys = [t.concl.poly, *(h.poly for h in hyps), *(d for d in t.data if isinstance(d, Poly))]
         inner = {x for r in below for x in r.inner}
-        inner |= {
-            x for x in self.arity if x not in self.base and any(mentions(p, x) for p in polys)
-        }
+        inner |= {x for x in self.arity if x not in self.base and any(x in p.names for p in polys)}
         if t.rule == "instance":
             inner -= {t.data[0]}
         order = sorted(indices, key=lambda i: i.serial)

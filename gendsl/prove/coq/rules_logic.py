@@ -132,7 +132,8 @@ def instance(c: Replay, t: Thm) -> None:
     name, *rest = t.data
     formals, value = tuple(rest[:-1]), rest[-1]
     main, w = t.premises[0], c.writer
-    if any(_signed(x, name) for x in (main.concl.poly, *(h.poly for h in main.hyps))):
+    signed = {(name, "+"), (name, "0+")}
+    if any(signed & x.names for x in (main.concl.poly, *(h.poly for h in main.hyps))):
         raise NotExported("an instance of a variable with a sign")
     hyps: dict[Prop, str] = {}
     for k, h in enumerate(c.reach(main).hyps):
@@ -203,21 +204,6 @@ def _given_hyp(
         rows = " ".join(f"{index_name(order[b])} H{index_name(order[b])}" for b in g.binders)
         w.put(f"exact ({given} {rows})." if rows else f"exact {given}.")
     return own
-
-
-def _signed(p: Poly, name: str) -> bool:
-    stack: list[object] = [p]
-    while stack:
-        x = stack.pop()
-        if isinstance(x, Poly):
-            stack.extend(a for m in x.terms for a, _ in m)
-        elif isinstance(x, Atom):
-            if x.kind == "var" and x.args[0] == name and x.args[2]:
-                return True
-            stack.extend(x.args)
-        elif isinstance(x, tuple):
-            stack.extend(x)
-    return False
 
 
 @rule
