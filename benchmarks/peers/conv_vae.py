@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.peers.common import DrawSpec, Named, Peer, Sampler, Tensors, kl_to_standard
+from benchmarks.peers.common import Named, Peer
+from benchmarks.peers.vae import cross_entropy, neg_elbo
 
 
 class Encoder(nn.Module):
@@ -51,16 +51,4 @@ def conv_vae(sizes: Mapping[str, int], beta: float = 1.0) -> Peer:
         encoder=Encoder(c, sizes["width"], flat, hidden, latent),
         decoder=Decoder(c, grid, hidden, latent),
     )
-
-    def losses(batch: Tensors, noise: Tensors) -> dict[str, Tensor]:
-        x = batch["x"]
-        mu, logvar = net.encoder(x)
-        z = mu + torch.exp(0.5 * logvar) * noise["neg_elbo.eps"]
-        logits = net.decoder(z)
-        recon = F.binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x)
-        kl = kl_to_standard(mu, logvar)
-        return {"loss": recon + beta * kl, "recon": recon, "kl": kl}
-
-    sampler = Sampler("clothes.z", (latent,), lambda z: torch.sigmoid(net.decoder(z)))
-    draws = {"neg_elbo.eps": DrawSpec((latent,))}
-    return Peer(net, draws, {"neg_elbo": losses}, sampler=sampler)
+    return neg_elbo(net, latent, "clothes.z", beta, cross_entropy)

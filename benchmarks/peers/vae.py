@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -68,41 +68,49 @@ def gaussian_nll(mean: Tensor, variance: float, x: Tensor) -> Tensor:
     return 0.5 * (squared / variance + x[0].numel() * math.log(2 * math.pi * variance))
 
 
-def vae(sizes: Mapping[str, int], variance: float = 0.04) -> Peer:
-    """A Gaussian likelihood of fixed variance."""
-    data, hidden, latent = pixels(sizes), sizes["hidden"], sizes["Z"]
-    net = Named(encoder=Encoder(data, hidden, latent), decoder=Mlp(latent, hidden, data))
+def cross_entropy(logits: Tensor, x: Tensor) -> Tensor:
+    """Of pixels in [0, 1], averaged over the batch."""
+    return F.binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x)
+
+
+def neg_elbo(
+    net: nn.Module,
+    latent: int,
+    sampler: str,
+    beta: float,
+    recon: Callable[[Tensor, Tensor], Tensor],
+) -> Peer:
+    """`recon` of what the decoder gives and the pictures, plus beta times the KL."""
 
     def losses(batch: Tensors, noise: Tensors) -> dict[str, Tensor]:
         x = batch["x"]
         mu, logvar = net.encoder(x)
         z = mu + torch.exp(0.5 * logvar) * noise["neg_elbo.eps"]
-        recon = gaussian_nll(torch.sigmoid(net.decoder(z)), variance, x)
-        kl = kl_to_standard(mu, logvar)
-        return {"loss": recon + kl, "recon": recon, "kl": kl}
+        terms = {"recon": recon(net.decoder(z), x), "kl": kl_to_standard(mu, logvar)}
+        return {"loss": terms["recon"] + beta * terms["kl"], **terms}
 
-    sampler = Sampler("digits.z", (latent,), lambda z: torch.sigmoid(net.decoder(z)))
+    samples = Sampler(sampler, (latent,), lambda z: torch.sigmoid(net.decoder(z)))
     draws = {"neg_elbo.eps": DrawSpec((latent,))}
-    return Peer(net, draws, {"neg_elbo": losses}, sampler=sampler)
+    return Peer(net, draws, {"neg_elbo": losses}, sampler=samples)
+
+
+def mlps(sizes: Mapping[str, int]) -> Named:
+    data, hidden, latent = pixels(sizes), sizes["hidden"], sizes["Z"]
+    return Named(encoder=Encoder(data, hidden, latent), decoder=Mlp(latent, hidden, data))
+
+
+def vae(sizes: Mapping[str, int], variance: float = 0.04) -> Peer:
+    """A Gaussian likelihood of fixed variance."""
+
+    def recon(logits: Tensor, x: Tensor) -> Tensor:
+        return gaussian_nll(torch.sigmoid(logits), variance, x)
+
+    return neg_elbo(mlps(sizes), sizes["Z"], "digits.z", 1.0, recon)
 
 
 def beta_vae(sizes: Mapping[str, int], beta: float = 0.25) -> Peer:
     """Cross-entropy plus beta times the KL."""
-    data, hidden, latent = pixels(sizes), sizes["hidden"], sizes["Z"]
-    net = Named(encoder=Encoder(data, hidden, latent), decoder=Mlp(latent, hidden, data))
-
-    def losses(batch: Tensors, noise: Tensors) -> dict[str, Tensor]:
-        x = batch["x"]
-        mu, logvar = net.encoder(x)
-        z = mu + torch.exp(0.5 * logvar) * noise["neg_elbo.eps"]
-        logits = net.decoder(z)
-        recon = F.binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x)
-        kl = kl_to_standard(mu, logvar)
-        return {"loss": recon + beta * kl, "recon": recon, "kl": kl}
-
-    sampler = Sampler("digits.z", (latent,), lambda z: torch.sigmoid(net.decoder(z)))
-    draws = {"neg_elbo.eps": DrawSpec((latent,))}
-    return Peer(net, draws, {"neg_elbo": losses}, sampler=sampler)
+    return neg_elbo(mlps(sizes), sizes["Z"], "digits.z", beta, cross_entropy)
 
 
 def conditional_vae(sizes: Mapping[str, int], variance: float = 0.04) -> Peer:
