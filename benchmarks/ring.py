@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gendsl.cli.run_folder import options_of
+from gendsl.cli.run import options_of
 from gendsl.data.synthetic import MODES, RING_STD
 from gendsl.run.reopen import reopen, run_manifest
 from gendsl.run.sample_command import draw, find_sampler

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gendsl.cli.flags import UsageError, add_format, add_settings, one_of, whole
+from gendsl.cli.flags import FlagParser, UsageError, add_format, add_settings, one_of, whole
 from gendsl.options import STAGES, RunOptions
 from gendsl.precision import PRECISIONS
 
@@ -108,7 +109,6 @@ def _front_text(analysis: Analysis, stage: str) -> str | None:
 
 def as_before(args: argparse.Namespace) -> RunOptions:
     """The options of a run that goes on: those it was started with, but for what is given anew."""
-    from gendsl.cli.run_folder import options_of
     from gendsl.run.folder import choose
     from gendsl.run.manifest import read
 
@@ -149,3 +149,10 @@ def options(args: argparse.Namespace) -> RunOptions:
         passes=args.passes,
         format=args.format,
     )
+
+
+def options_of(command: str) -> RunOptions:
+    """The options that a manifest's command line stands for."""
+    parser = FlagParser("gendsl run", "")
+    configure(parser)
+    return options(parser.read(shlex.split(command)[2:]))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gendsl.cli.flags import FlagParser, UsageError, add_format
-from gendsl.options import RunOptions
+from gendsl.cli.flags import UsageError, add_format
+from gendsl.cli.run import options_of
 from gendsl.precision import FLOAT32
 
 if TYPE_CHECKING:
@@ -43,12 +42,3 @@ def opened(args: argparse.Namespace) -> Reopened:
         precision = options.precision if same else FLOAT32
         options = replace(options, device=device, precision=precision)
     return reopen(args.run, options, args.raw)
-
-
-def options_of(command: str) -> RunOptions:
-    """The options that a manifest's command line stands for."""
-    from gendsl.cli import run
-
-    parser = FlagParser("gendsl run", "")
-    run.configure(parser)
-    return run.options(parser.read(shlex.split(command)[2:]))
