@@ -12,6 +12,7 @@ from typing import Any, TextIO
 from gendsl.cli.check import Checked, Say
 from gendsl.cli.output import json_line, report, shown_path, source_at
 from gendsl.cli.program_report import program_lines
+from gendsl.diagnostics.counted import counted
 from gendsl.diagnostics.render import summary, to_json
 from gendsl.diagnostics.style import style_of
 from gendsl.prove.verdict import ClaimReport, Verdict, count
@@ -169,7 +170,7 @@ def _witness(claim: ClaimReport) -> list[str]:
 def _counted(claims: Sequence[ClaimReport]) -> str:
     """`8 claims: 7 proved, 1 unknown`."""
     counts = ", ".join(f"{n} {verdict}" for verdict, n in count(claims).items())
-    return f"{len(claims)} claim{'s' * (len(claims) != 1)}: {counts}"
+    return f"{counted(len(claims), 'claim')}: {counts}"
 
 
 def _file(checked: Checked) -> str:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from gendsl.cli.codes import OK, WRONG
 from gendsl.cli.flags import one_of
+from gendsl.diagnostics.counted import counted
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +44,7 @@ def execute(args: argparse.Namespace) -> int:
     if args.format == "text":
         print()
         print(
-            style.paint(f"{len(bad)} thing{'s' * (len(bad) > 1)} to fix", "bad")
+            style.paint(f"{counted(len(bad), 'thing')} to fix", "bad")
             if bad
             else style.paint("ready to check and to train", "good")
         )

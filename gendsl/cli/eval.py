@@ -9,6 +9,7 @@ from gendsl.cli.codes import OK
 from gendsl.cli.flags import one_of, whole
 from gendsl.cli.output import json_line
 from gendsl.cli.run_folder import add_run, opened
+from gendsl.diagnostics.counted import counted
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +39,8 @@ def execute(args: argparse.Namespace) -> int:
     if args.format == "json":
         sys.stdout.write(json_line(found.json()))
         return OK
-    print(f"{args.run}: {found.examples:,} examples ({args.split}), after {found.step:,} steps")
+    examples, steps = counted(found.examples, "example"), counted(found.step, "step")
+    print(f"{args.run}: {examples} ({args.split}), after {steps}")
     width = max(len(m.name) for m in found.measured)
     for m in found.measured:
         value = f"{m.value:.5g}" + (f" ± {m.error:.2g}" if m.error is not None else "")

@@ -10,6 +10,7 @@ from gendsl.cli.codes import OK
 from gendsl.cli.flags import add_settings, whole
 from gendsl.cli.output import json_line
 from gendsl.cli.run_folder import add_run, opened
+from gendsl.diagnostics.counted import counted
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -37,8 +38,8 @@ def execute(args: argparse.Namespace) -> int:
             line = {"file": str(path), "name": result.name, "shape": list(result.values.shape)}
             sys.stdout.write(json_line(line | {"step": run.step}))
         else:
-            count = len(result.values)
-            print(f"{path}: {count} sample{'s' * (count != 1)} after {run.step:,} steps")
+            count = counted(len(result.values), "sample")
+            print(f"{path}: {count} after {counted(run.step, 'step')}")
             if result.reason and args.out is None:
                 print(f"no picture: {result.reason}")
     return OK

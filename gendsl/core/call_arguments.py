@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from gendsl.core.context import CallSyntax, Context, poisoned
 from gendsl.core.ranges import inside
 from gendsl.core.scope import FnEntity
-from gendsl.core.show import counted, range_text, show_range, show_type
+from gendsl.core.show import range_text, show_range, show_type
 from gendsl.core.term import Flag, FnDef, Formal, Literal, Signature, Term
+from gendsl.diagnostics.counted import counted
 from gendsl.diagnostics.model import Label
 from gendsl.diagnostics.suggest import did_you_mean
 from gendsl.syntax import ast

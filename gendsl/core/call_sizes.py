@@ -9,9 +9,10 @@ from gendsl.core.instantiate import sizes_of
 from gendsl.core.matching import Match
 from gendsl.core.program import DimInfo
 from gendsl.core.scope import FnEntity
-from gendsl.core.show import counted, plain
+from gendsl.core.show import plain
 from gendsl.core.sizes import axis_argument, items
 from gendsl.core.term import AxisArg, FnDef, Signature
+from gendsl.diagnostics.counted import counted
 from gendsl.diagnostics.model import Label
 from gendsl.shape.dim import Dim
 from gendsl.source.text import Span

@@ -16,9 +16,10 @@ from gendsl.core.distributions import sample
 from gendsl.core.loops import loop
 from gendsl.core.ranges import inside
 from gendsl.core.scope import FnEntity, ValueEntity
-from gendsl.core.show import counted, plain, range_text, show_kind, show_range, show_type
+from gendsl.core.show import plain, range_text, show_kind, show_range, show_type
 from gendsl.core.sizes import tensor_type, value_range
 from gendsl.core.term import Apply, Choose, Flag, Literal, OwnParam, Poison, ShowDef, Term
+from gendsl.diagnostics.counted import counted
 from gendsl.diagnostics.model import Label
 from gendsl.shape.tensor_type import Fin, Range, Real, TensorType
 from gendsl.source.text import Span
@@ -131,7 +132,7 @@ def _assign(stmt: ast.Assign, ctx: Context) -> None:
             "E0307",
             f"`{syntax.name}` has {counted(len(names), 'result')}",
             stmt.targets[0].span.to(stmt.targets[-1].span),
-            f"{len(targets)} names",
+            counted(len(targets), "name"),
             help=f"write `{', '.join(n or 'y' for n in names)} = {syntax.name}(...)`",
         )
         _poison(stmt.targets, ctx)

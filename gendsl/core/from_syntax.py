@@ -29,8 +29,9 @@ from gendsl.core.program import (
     SizeCondition,
 )
 from gendsl.core.scope import Body, Condition, FnEntity, Module, ObjectiveEntity, ValueEntity
-from gendsl.core.show import counted, plain
+from gendsl.core.show import plain
 from gendsl.core.term import Bound, FnDef, GlobalTerm, ObjectiveDef, Poison, Signature, Term
+from gendsl.diagnostics.counted import counted
 from gendsl.diagnostics.model import Label, Sink
 from gendsl.diagnostics.suggest import did_you_mean
 from gendsl.shape.dim import ONE, Dim
@@ -275,6 +276,15 @@ def _function_scope(
     bound: list[Bound] = []
     for ident, formal in zip(decl.params, formals, strict=False):
         if formal.net is not None:
+            if any(f.flag for f in formal.net.formals):  # opaque, and several functions in one
+                checker.sink.error(
+                    "E0310",
+                    f"`{ident.name}` takes a flag: no claim is for any such net",
+                    ident.span,
+                    formal.net.describe(),
+                    help="put what the flag changes into nets of their own",
+                )
+                return None
             body.nets[ident.name] = formal.net
             continue
         items = tuple(_plain_item(i) for i in formal.type.items)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from gendsl.core.show import plain
 from gendsl.core.term import AxisArg
+from gendsl.diagnostics.counted import counted
 from gendsl.shape.dim import Dim
 from gendsl.shape.tensor_type import Axis, Fin, Item, Spread, TensorType
 
@@ -163,7 +164,7 @@ class Match:
 
 
 def _axes(count: int) -> str:
-    return "1 axis" if count == 1 else f"{count or 'no'} axes"
+    return counted(count, "axis", "axes") if count else "no axes"
 
 
 def _list(items: tuple[Item, ...]) -> str:

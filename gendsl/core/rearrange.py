@@ -15,6 +15,7 @@ from gendsl.core.program import DimInfo
 from gendsl.core.show import default_label, plain, show_type
 from gendsl.core.sizes import axis_argument, size
 from gendsl.core.term import Poison, RearrangeTerm, Spreadout, Term
+from gendsl.diagnostics.counted import counted
 from gendsl.shape.dim import ONE, Dim
 from gendsl.shape.tensor_type import Axis, Factor, Item, Spread, TensorType
 from gendsl.source.text import Span
@@ -130,7 +131,7 @@ def _source(expr: ast.Reshape, operand: Term, ctx: Context) -> list[_Piece] | No
     if len(have) != len(expr.source):
         ctx.error(
             "E0412",
-            f"the source has {len(expr.source)} axes, the operand {len(have)}",
+            f"the source has {counted(len(expr.source), 'axis', 'axes')}, the operand {len(have)}",
             expr.operand.span,
             describe(operand, expr.operand),
         )

@@ -81,11 +81,6 @@ def show_range(bounds: Range | None) -> str:
     return f"this is in {range_text(bounds)}"
 
 
-def counted(count: int, noun: str) -> str:
-    """`1 size`, `2 sizes`"""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
 def show_signature(signature: Signature) -> str:
     """`layer dense[O](x: [..b, I]) -> [..b, O]`"""
     brackets = [plain(n) if d is None else f"{plain(n)} = {d}" for n, d in signature.sizes]

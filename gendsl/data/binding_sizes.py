@@ -15,6 +15,7 @@ from dataclasses import field as dataclass_field
 
 from gendsl.core.program import DataField, DimInfo
 from gendsl.data.dataset import Column
+from gendsl.diagnostics.counted import counted
 from gendsl.diagnostics.model import Diagnostic, GendslError, Label
 from gendsl.shape.dim import Dim
 from gendsl.shape.tensor_type import Factor, Fin
@@ -75,13 +76,13 @@ def _fit(dataset: str, one: DataField, shape: tuple[int, ...]) -> tuple[int, ...
     if rank == 1 and len(shape) in (2, 3):
         fix = f"declare the picture's axes: `data {one.name}: [{one.batch}, (C H W)]` flattens them"
     else:
-        fix = f"declare {len(shape)} sizes after the batch, or give data with {rank}"
+        fix = f"declare {counted(len(shape), 'size')} after the batch, or give data with {rank}"
     raise _problem(
         one,
         "E1021",
-        f"`{one.name}` has {rank} sizes per example ({declared}), "
+        f"`{one.name}` has {counted(rank, 'size')} per example ({declared}), "
         f"but one example of `{dataset}` has shape {shape}",
-        f"{rank} sizes after {one.batch}",
+        f"{counted(rank, 'size')} after {one.batch}",
         help=fix,
     )
 
@@ -180,7 +181,8 @@ def bind_class_count(
         raise _problem(
             one,
             "E1025",
-            f"the data has {classes} classes, which does not fix the names of fin[{bound}]",
+            f"the data has {counted(classes, 'class', 'classes')}, which does not fix the names of "
+            f"fin[{bound}]",
             f"fin[{bound}]",
             help="write the number of classes: `of fin[10]`",
         )

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from gendsl.diagnostics.counted import counted
 from gendsl.diagnostics.model import fail
 
 Array = npt.NDArray[Any]
@@ -148,7 +149,7 @@ def _part(part: RawPart, kinds: Mapping[str, Kind], scale: int) -> dict[str, Col
         if column.count != reference.count:
             raise fail(
                 "E1009",
-                f"{part.places[first]} holds {reference.count} examples (`{first}`), "
+                f"{part.places[first]} holds {counted(reference.count, 'example')} (`{first}`), "
                 f"but {part.places[name]} holds {column.count} (`{name}`)",
                 help="the two must list the same examples in the same order; "
                 "fetch or write the file that is too short again",
@@ -228,7 +229,7 @@ def _real_column(name: str, array: Array, place: str, scale: int) -> Column:
         raise fail(
             "E1006",
             f"{place}: `{name}` holds {array[where]} at example {where[0]}, position {where[1:]}",
-            notes=(f"{int((~finite).sum())} of {values.size} values are not finite in float32",),
+            notes=(f"not finite in float32: {int((~finite).sum()):,} of {values.size:,} values",),
             help="remove or repair these examples before training",
         )
     return Column(values, "real")

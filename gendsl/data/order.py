@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gendsl.diagnostics.counted import counted
 from gendsl.diagnostics.model import fail
 from gendsl.noise import Noise
 
@@ -43,7 +44,7 @@ def batch_indices(n: int, batch: int, seed: int, step: int) -> Indices:
     if batch > n:
         raise fail(
             "E1027",
-            f"batch of {batch}, but the data has only {n} training examples",
+            f"batch of {batch:,}, but the data has only {counted(n, 'training example')}",
             help=f"set the batch size to {n} or less",
         )
     if batch < 1 or step < 0:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gendsl.data.dataset import IMAGE, LABEL, Array, Dataset, RawPart, assemble
+from gendsl.diagnostics.counted import counted
 from gendsl.diagnostics.model import fail
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def read_folder(folder: Path) -> Dataset:
     classes = _class_names(train, test, folder)
     held = _read(test, classes) if test is not None else None
     ignored = train.ignored + (test.ignored if test is not None else 0)
-    note = f" ({ignored} files that are not pictures ignored)" if ignored else ""
+    note = f" ({counted(ignored, 'file')} ignored: no pictures)" if ignored else ""
     return assemble(
         folder.name or str(folder),
         _read(train, classes),

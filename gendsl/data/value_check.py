@@ -12,6 +12,7 @@ import numpy as np
 
 from gendsl.core.program import DataField
 from gendsl.data.dataset import Array, Column, Dataset
+from gendsl.diagnostics.counted import counted
 from gendsl.diagnostics.model import Diagnostic, GendslError, Label
 from gendsl.shape.tensor_type import Range
 
@@ -80,7 +81,7 @@ def check_indices(field: DataField, parts: Parts, bound: int, dataset: Dataset) 
                     "E1024",
                     f"`{field.name}` is an index below {bound}, but {part} example {where[0]} of "
                     f"`{dataset.name}` has {value}",
-                    Label(field.span, f"{field.elem} has {bound} values"),
+                    Label(field.span, f"{field.elem} has {counted(bound, 'value')}"),
                     help=fix,
                 )
             )

@@ -21,6 +21,7 @@ import numpy as np
 
 from gendsl.core.claim import Bounds, HasLaw
 from gendsl.core.program import DataField
+from gendsl.diagnostics.counted import counted
 from gendsl.diagnostics.model import fail
 from gendsl.ir.graph import Node, reachable
 from gendsl.noise import Noise
@@ -220,7 +221,8 @@ def _bounds(part: Part, count: int) -> list[Measured]:
             note = "one draw an example; the likelihood's constants are included"
             found.append(Measured(f"{subject}: negative ELBO", bound, "nats", error, note))
             bound, error = values_of.iwae(table)
-            note = f"importance-weighted bound on -log p(x) with k = {count} draws an example"
+            draws = counted(count, "draw")
+            note = f"importance-weighted bound on -log p(x) with k = {draws} an example"
             found.append(Measured(f"{subject}: IWAE-{count}", bound, "nats", error, note))
     return found
 
@@ -357,7 +359,8 @@ def _distances(part: Part, count: int) -> list[Measured]:
         features = Features.of(train)
         samples = features(draw(part.run, sampler, count)[0].values)
         data = features(part.data(target.name))
-        note = f"{count} samples, {part.count} examples; features: {features.description}"
+        numbers = f"{counted(count, 'sample')}, {counted(part.count, 'example')}"
+        note = f"{numbers}; features: {features.description}"
         reference = frechet(features(train[:count]), data)
         found.append(Measured(f"{name}: Fréchet distance", frechet(samples, data), note=note))
         found.append(

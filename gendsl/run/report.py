@@ -15,6 +15,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from gendsl.diagnostics.counted import counted
 from gendsl.run.chart import Chart, Series, chart, legend, svg, with_smooth
 from gendsl.run.files import disk_errors, write_whole
 from gendsl.run.folder import RunFolder
@@ -116,8 +117,8 @@ def _header(manifest: Json, records: Sequence[Record]) -> str:
     program, progress = manifest["program"], manifest["progress"]
     state = "finished" if manifest["finished"] else progress["state"]
     line = (
-        f"{escape(program['path'])} · {progress['step']} of {manifest['steps']} steps, {state} · "
-        f"seed {manifest['seed']} · {escape(manifest['target'])}, products in "
+        f"{escape(program['path'])} · {progress['step']} of {counted(manifest['steps'], 'step')}, "
+        f"{state} · seed {manifest['seed']} · {escape(manifest['target'])}, products in "
         f"{escape(manifest['precision'])}"
     )
     in_nats = objectives_in_nats(manifest["claims"])

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from gendsl.diagnostics.counted import counted
 from gendsl.diagnostics.model import Diagnostic, GendslError, Sink, fail
 from gendsl.driver import Analysis, deep
 from gendsl.ir.step import StepGraph
@@ -173,7 +174,7 @@ def _finished_text(folder: RunFolder, then: manifest.Json) -> str:
     step = then["progress"]["step"]
     further = manifest.further_command(then["command"], folder.path, 2 * max(1, step))
     return (
-        f"{folder.path} is finished: {step:,} steps are done\n"
+        f"{folder.path} is finished: {counted(step, 'step')} done\n"
         f"report: {folder.report}\n"
         f"train further with `{further}`"
     )
@@ -219,7 +220,8 @@ class Session:
             if start > self.job.steps:
                 raise fail(
                     "E1056",
-                    f"the run has taken {start:,} steps, more than `--steps {self.job.steps}`",
+                    f"the run has taken {counted(start, 'step')}, more than "
+                    f"`--steps {self.job.steps}`",
                     help=f"`--steps {2 * start}` trains on; `gendsl eval {self.folder.path}` "
                     "measures what there is",
                 )
@@ -307,7 +309,9 @@ class Session:
     def _summary(self, outcome: Outcome, drawn: list[Path]) -> None:
         say = self.progress.note
         verb = "stopped at" if outcome.interrupted else "done"
-        say(f"{verb:8} {outcome.step:,} steps, {duration(outcome.seconds)} in this session")
+        say(
+            f"{verb:8} {counted(outcome.step, 'step')}, {duration(outcome.seconds)} in this session"
+        )
         if outcome.held_out:
             say(f"held-out {short(outcome.held_out)}")
         pictures = [path.name for path in drawn]

@@ -27,7 +27,7 @@ def test_flat_folder_in_the_order_of_names(tmp_path: Path) -> None:
     found = load(str(tmp_path))
     np.testing.assert_array_equal(found.columns["image"].raw[:, 0], grey[[2, 0, 1]])
     assert set(found.columns) == {"image"} and found.test is None
-    assert "1 files that are not pictures" in found.provenance
+    assert "(1 file ignored: no pictures)" in found.provenance
 
 
 def test_class_folders(tmp_path: Path) -> None:

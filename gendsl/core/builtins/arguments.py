@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from gendsl.core.context import CallSyntax, Context, describe
-from gendsl.core.show import counted, plain
+from gendsl.core.show import plain
 from gendsl.core.sizes import items, size
 from gendsl.core.term import Poison, Term
+from gendsl.diagnostics.counted import counted
 from gendsl.shape.dim import Dim
 from gendsl.shape.tensor_type import Spread
 from gendsl.syntax import ast
