@@ -10,10 +10,18 @@ from gendsl.diagnostics.suggest import did_you_mean
 
 
 def require_program(word: str) -> None:
-    """Raise E0001 with the nearest names when `word` is a bare name that nothing has.
+    """Raise E0001 with the nearest names when `word` is a bare name that nothing has, E0002 when it
+    is the folder of a run.
 
     Anything that looks like a path is left to the reader, which says more about it.
     """
+    if (Path(word) / "manifest.json").is_file():
+        raise fail(
+            "E0002",
+            f"{word} is the folder of a run, not a program",
+            help=f"`gendsl run PROGRAM --out {word} --resume` goes on with it; `gendsl sample "
+            f"{word}` and `gendsl eval {word}` read it",
+        )
     if "/" in word or word.endswith(".gml") or Path(word).exists():
         return
     known = resources.names("programs")

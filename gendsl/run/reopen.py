@@ -19,11 +19,12 @@ import numpy as np
 from gendsl.core.claim import Claim
 from gendsl.core.program import Program
 from gendsl.diagnostics.model import GendslError, Sink, fail
+from gendsl.diagnostics.suggest import did_you_mean
 from gendsl.driver import read
 from gendsl.options import RunOptions
 from gendsl.run import checkpoint, manifest
 from gendsl.run.evaluate import readable
-from gendsl.run.folder import RunFolder
+from gendsl.run.folder import DEFAULT_PLACE, RunFolder
 from gendsl.run.job import Job
 from gendsl.run.prepare import prepare, program_of, read_program
 from gendsl.target import CompiledFunction
@@ -54,9 +55,18 @@ def run_manifest(path: Path) -> manifest.Json:
         raise fail(
             "E1042",
             f"{path} is not a run folder: it holds no manifest.json",
-            help="`gendsl run PROGRAM --out DIR` makes one",
+            help=_run_beside(path) or "`gendsl run PROGRAM --out DIR` makes one",
         )
     return manifest.read(path / "manifest.json")
+
+
+def _run_beside(path: Path) -> str | None:
+    """The run that may be meant: `vae` for `runs/vae`, or one that is nearly so called."""
+    place = DEFAULT_PLACE if path.parent == Path() else path.parent
+    found = [p.parent.name for p in place.glob("*/manifest.json")]
+    if path.name in found:
+        return f"did you mean `{place / path.name}`?"
+    return did_you_mean(str(path), [str(place / name) for name in found])
 
 
 def reopen(path: Path, options: RunOptions, raw: bool) -> Reopened:

@@ -95,7 +95,7 @@ def page(folder: RunFolder, manifest: Json, records: Sequence[Record], drawn: li
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{name} · gendsl run</title><style>{STYLE}</style></head><body><main>",
         _header(manifest, records),
-        _final_pictures(folder),
+        _final_pictures(folder, manifest["progress"]["step"]),
         _curves(drawn),
         _over_time(folder),
         _claims(manifest),
@@ -168,13 +168,35 @@ def _figure(path: Path, caption: str) -> str:
     )
 
 
-def _final_pictures(folder: RunFolder) -> str:
+def _final_pictures(folder: RunFolder, step: int) -> str:
+    """Those of `gendsl eval` are of the step that was measured last, which they say if the run has
+    gone on since."""
+    measured, drawn = _evaluated(folder)
     found = sorted(
         (p for p in folder.path.glob("*.png") if p.name != "curves.png"),
         key=lambda p: (not p.name.startswith("samples"), p.name),
     )
-    figures = "".join(_figure(path, path.stem.replace("_", " ")) for path in found)
+    captions = {path: path.stem.replace("_", " ") for path in found}
+    for path in found:
+        if path.name in drawn and measured != step:
+            captions[path] += f", of step {measured:,}"
+    figures = "".join(_figure(path, caption) for path, caption in captions.items())
     return _section("Pictures", f'<div class="pictures">{figures}</div>' if figures else "")
+
+
+def _evaluated(folder: RunFolder) -> tuple[int, set[str]]:
+    """The step that `gendsl eval` measured last, and the names of its pictures. The end of a run
+    does not depend on that file: one that is damaged names none, and `gendsl eval` writes it anew."""
+    path = folder.path / "eval.json"
+    if not path.is_file():
+        return 0, set()
+    with disk_errors("read", path):
+        text = path.read_text()
+    try:
+        found = json.loads(text)
+        return int(found["step"]), {Path(name).name for name in found["pictures"]}
+    except (ValueError, KeyError, TypeError):
+        return 0, set()
 
 
 def _curves(drawn: list[Chart]) -> str:

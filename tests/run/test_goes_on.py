@@ -170,6 +170,35 @@ def test_what_is_no_picture_says_why(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert f"= note: no picture: {why}\n" in capsys.readouterr().err
 
 
+def test_pictures_of_an_earlier_step_say_so(run: Path, trained: Path) -> None:
+    """Those of `gendsl eval`, in the report of a run that went on."""
+    assert main(["eval", str(run)]) == 0
+    drawn = [Path(name).name for name in json.loads((run / "eval.json").read_text())["pictures"]]
+    assert "traversal-pictures.png" in drawn
+    words = ["run", str(trained / "tiny.gml"), "--out", str(run), "--resume", "--steps", "30"]
+    assert main(words) == 0
+    page = (run / "report.html").read_text()
+    assert "<figcaption>traversal-pictures, of step 20</figcaption>" in page
+    assert "<figcaption>samples</figcaption>" in page
+
+
+def test_a_run_is_found_by_its_name(
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """And a program is asked for where the folder of a run is given."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(trained / "run", tmp_path / "runs" / "digits")
+    for given in ("digits", "runs/digitz"):
+        assert main(["sample", given]) == 1
+        assert "did you mean `runs/digits`?" in capsys.readouterr().err
+    assert main(["run", "runs/digits"]) == 1
+    err = capsys.readouterr().err
+    assert "E0002" in err and "`gendsl run PROGRAM --out runs/digits --resume`" in err
+
+
 def test_each_show_is_measured_by_itself(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Code that was compiled for one picture is not run for the next one."""
     assert main(["eval", str(run), "--format", "json"]) == 0
