@@ -38,17 +38,27 @@ def read_entry(path: Path, what: str) -> bytes | None:
 def write_entry(path: Path, body: bytes, what: str, most: int) -> None:
     """Keep these bytes, and of the folder's entries with the same ending at most `most`."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(_digest(body) + b"\n" + body)
-        os.replace(temporary, path)
+        put(path, _digest(body) + b"\n" + body)
         entries = list(path.parent.glob(f"*{path.suffix}"))
         if len(entries) > most:
             for old in sorted(entries, key=_used)[:-most]:
                 old.unlink(missing_ok=True)
     except OSError as problem:
         _say(f"the {what} is not kept: {problem.strerror} ({path.parent})")
+
+
+def put(path: Path, content: bytes) -> None:
+    """Make this the content of the file, and its folders if need be. Another process that reads it
+    now finds the old content or the new one; what fails leaves nothing behind."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, aside = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        os.replace(aside, path)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise
 
 
 def _digest(body: bytes) -> bytes:

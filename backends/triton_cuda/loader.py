@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import linecache
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from backends.triton_cuda.notice import warn
+from gendsl.cache import put
 
 
 def folder() -> Path:
@@ -33,12 +33,7 @@ def keep(name: str, text: str) -> str:
     path = folder() / f"{name}-{digest(text)}.py"
     try:
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # written aside and renamed: another process may load the same program right now
-            handle, aside = tempfile.mkstemp(dir=path.parent, suffix=".part")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.replace(aside, path)
+            put(path, text.encode())  # another process may load the same program right now
     except OSError as problem:
         warn(
             "W0902",

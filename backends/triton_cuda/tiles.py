@@ -9,9 +9,7 @@ that is not as it should be is said (W0903) and has no effect; files are written
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +21,7 @@ from backends.triton_cuda import loader
 from backends.triton_cuda.launch import Product
 from backends.triton_cuda.notice import warn
 from backends.triton_cuda.tiling import DEPTHS, SIDES, Tiling
+from gendsl.cache import put
 
 FORMAT = "gendsl-tiles-1"
 SHIPPED = Path(__file__).with_name("tiles.json")
@@ -128,11 +127,7 @@ def write(path: Path, gpu: str, measured: Mapping[str, Tiling]) -> None:
         "measured": {key: _row(rows[key]) for key in sorted(rows)},
     }
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, aside = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(json.dumps(content, indent=1) + "\n")
-        os.replace(aside, path)
+        put(path, f"{json.dumps(content, indent=1)}\n".encode())
     except OSError as problem:
         warn(
             "W0903",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gendsl.cache import read_entry, write_entry
+from gendsl.cache import put, read_entry, write_entry
 
 
 def test_what_was_written_comes_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,3 +61,15 @@ def test_a_folder_that_cannot_be_used_is_said(
     assert capsys.readouterr().err == (
         f"note: the plan is not kept: File exists ({tmp_path / 'file'})\n"
     )
+
+
+def test_what_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "a.plan"
+    put(path, b"old")
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        put(path, b"new")
+    assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"old"]
