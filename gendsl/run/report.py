@@ -186,7 +186,7 @@ def _final_pictures(folder: RunFolder, step: int) -> str:
 
 def _evaluated(folder: RunFolder) -> tuple[int, set[str]]:
     """The step that `gendsl eval` measured last, and the names of its pictures. The end of a run
-    does not depend on that file: one that is damaged names none, and `gendsl eval` writes it anew."""
+    does not depend on that file: a damaged one names none, and `gendsl eval` writes it anew."""
     path = folder.path / "eval.json"
     if not path.is_file():
         return 0, set()
