@@ -214,7 +214,7 @@ def _invoke(
         sizes,
         dict(match.spreads),
         args,
-        arguments.flags,
+        {f.name: arguments.flags[f.name] for f in signature.formals if f.name in arguments.flags},
         arguments.nets,
         instance,
         occurrence if count == 0 else f"{occurrence}#{count + 1}",

@@ -25,10 +25,11 @@ from gendsl.core.claim_props import (
     proposition,
 )
 from gendsl.core.context import Context, poisoned
+from gendsl.core.lint import walk
 from gendsl.core.program import DimInfo
-from gendsl.core.scope import ObjectiveEntity
+from gendsl.core.scope import FnEntity, ObjectiveEntity
 from gendsl.core.sizes import size
-from gendsl.core.term import Bound, Term
+from gendsl.core.term import Bound, Draw, FnDef, OwnParam, Term
 from gendsl.diagnostics.suggest import did_you_mean
 from gendsl.shape.dim import Dim
 from gendsl.shape.tensor_type import Fin, TensorType
@@ -102,6 +103,8 @@ def _body(body: ast.ClaimBody, ctx: Context, parts: Parts) -> Make | None:
                 if not is_group(net.name, ctx) and net.name not in ctx.body.nets:
                     ctx.error("E0206", f"`{net.name}` is not a net", net.span, "unknown")
                     return None
+                if not _is_one_function(net, ctx):
+                    return None
             parts.any_nets += tuple(n.name for n in nets)
             return _body(inner, ctx, parts)
         case ast.HasLaw(value=value, law=spec):
@@ -110,6 +113,36 @@ def _body(body: ast.ClaimBody, ctx: Context, parts: Parts) -> Make | None:
             return _bounds(body, ctx, parts)
         case _:
             return _simple(body, ctx, parts)
+
+
+def _is_one_function(net: ast.Ident, ctx: Context) -> bool:
+    """An opaque net is one function of its tensors; one with a flag is several, and one that draws
+    gives another value at each call."""
+    entity = ctx.body.module.entities.get(net.name)
+    definition = ctx.program.definition(entity) if isinstance(entity, FnEntity) else None
+    if definition is None:
+        return True
+    flag = any(f.flag for f in definition.signature.formals)
+    if not flag and not _draws(definition):
+        return True
+    ctx.error(
+        "E0310",
+        f"`{net.name}` {'takes a flag' if flag else 'draws'}: no claim is for any such net",
+        net.span,
+        definition.signature.describe(),
+        help="put what the flag changes into nets of their own"
+        if flag
+        else "draw outside of the net, and pass it the noise",
+    )
+    return False
+
+
+def _draws(definition: FnDef) -> bool:
+    """Whether a body draws, other than the initial values of its parameters."""
+    parts = list(walk(list(definition.outputs)))
+    starts = [p.init for p in parts if isinstance(p, OwnParam) and p.init is not None]
+    initial = {id(p) for p in walk(starts)}
+    return any(isinstance(p, Draw) and id(p) not in initial for p in parts)
 
 
 def _simple(body: ast.ClaimBody, ctx: Context, parts: Parts) -> Make | None:

@@ -53,6 +53,8 @@ def _misfit(want: Signature, have: Signature, match: Match, inner: Match) -> str
         return "its sizes in brackets would have to be given"
     for asked, own in zip(want.formals, have.formals, strict=False):
         type_ = instantiate(asked.type, match.dims, {})
+        if asked.flag != own.flag:
+            return f"`{own.name}` is {'a' if own.flag else 'no'} flag"
         if not any(isinstance(i, Spread) for i in own.type.items) and any(
             isinstance(i, Spread) for i in type_.items
         ):
@@ -60,6 +62,9 @@ def _misfit(want: Signature, have: Signature, match: Match, inner: Match) -> str
         if own.type.range is not None and not inside(asked.type.range, own.type.range):
             return f"`{own.name}` has to be in {range_text(own.type.range)}"
         inner.add(own.name, own.type, type_)
+    unset = [f for f in have.formals[len(want.formals) :] if f.default is None]
+    if unset:
+        return f"its flag `{unset[0].name}` has no default"
     inner.finish()
     if inner.problems:
         first = inner.problems[0]

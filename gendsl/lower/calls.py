@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gendsl.core.term import FnDef, Invoke
+from gendsl.core.term import Flag, FnDef, Invoke, Term
 from gendsl.ir.graph import Node
 from gendsl.lower.environment import Env
 from gendsl.ops.symbolic import NetCall
@@ -50,10 +50,7 @@ def run(lowering: Lowering, target: FnDef, env: Env) -> list[Node]:
 def _environment(call: Invoke, target: FnDef, args: dict[str, Node], env: Env) -> Env:
     signature = target.signature
     flags = {f.name: bool(f.default) for f in signature.formals if f.flag}
-    for name, term in call.flags.items():
-        from gendsl.lower.terms import flag
-
-        flags[name] = flag(term, env)  # type: ignore[arg-type]
+    flags |= {name: _static(term, env) for name, term in call.flags.items()}
     nets = {name: _net(value, env) for name, value in call.nets.items()}
     path, group = env.path, env.group
     if signature.kind == "net":
@@ -70,6 +67,14 @@ def _environment(call: Invoke, target: FnDef, args: dict[str, Node], env: Env) -
         group=group,
         draws=f"{env.draws}.{call.occurrence}",
     )
+
+
+def _static(term: Term, env: Env) -> bool:
+    """The value of a flag that a call gives."""
+    from gendsl.lower.terms import flag
+
+    assert isinstance(term, Flag)
+    return flag(term, env)
 
 
 def _net(value: FnDef | str, env: Env) -> tuple[FnDef, Env] | str:
@@ -110,11 +115,13 @@ def _net_parameter(
             spreads[spread.name] = tuple(shape[at : len(shape) - after])
             for item, size in zip(items[at + 1 :], shape[len(shape) - after :], strict=True):
                 _solve(item, size, dims)
+    own = [f for f in target.signature.formals if f.flag]
+    given = zip(own, call.flags.values(), strict=False)  # further ones of the net have defaults
     inner = home.inner(
         dims=dims,
         spreads=spreads,
         args={f.name: n for f, n in zip(formals, by_place, strict=False)},
-        flags={f.name: bool(f.default) for f in target.signature.formals if f.flag},
+        flags={f.name: bool(f.default) for f in own} | {f.name: _static(t, env) for f, t in given},
         path=target.signature.name,
         group=target.signature.name,
         draws=f"{env.draws}.{call.occurrence}",

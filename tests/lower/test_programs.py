@@ -156,3 +156,40 @@ def test_a_net_called_twice_has_its_parameters_once() -> None:
         for part in ("w", "b")
     )
     assert {p.group for p in graph.params.values()} == {"encoder", "decoder"}
+
+
+FLAGS = """
+batch B
+data x: [B, D] from digits
+
+net model(x: [..b, D], train: bool, half: bool = true) -> [..b, D]:
+    param w: [D] init 1
+    if train:
+        y = w * x
+    else:
+        y = x
+    if half:
+        z = 0.5 * y
+    else:
+        z = y
+    return z
+
+fn twice(f: net(x: [..b, I], on: bool) -> [..b, I], x: [..b, I]) -> [..b, I]:
+    return f(f(on = true, x = x), false)
+
+objective fit:
+    passed = twice(model, x)
+    direct = model(model(x, true), false)
+    other = model(model(x, false), false)
+    minimize mean[B, D](passed)
+"""
+
+
+def test_flags_are_handed_on_to_a_net_that_is_an_argument(tmp_path: Path) -> None:
+    program = tmp_path / "flags.gml"
+    program.write_text(FLAGS)
+    graph = analysed(program).graph
+    assert graph is not None
+    names = graph.objectives["fit"].scope
+    assert names["passed"] is names["direct"]
+    assert names["passed"] is not names["other"]
