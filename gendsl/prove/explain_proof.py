@@ -17,7 +17,7 @@ from typing import Any
 from gendsl.core.claim import Claim
 from gendsl.core.program import Interface
 from gendsl.ir.graph import Graph, Node, reachable
-from gendsl.ops.leaf import Const, Input
+from gendsl.ops.leaf import Const, Input, SizeValue
 from gendsl.prove import equal
 from gendsl.prove.case import Outcome
 from gendsl.prove.kernel.rules import Prop, Thm
@@ -242,6 +242,9 @@ def expression(node: Node, names: Mapping[str, str], depth: int = 6) -> str:
         return str(op.value)
     if isinstance(op, Input):
         return str(op.key)
+    if isinstance(op, SizeValue):
+        size = str(op.dim)
+        return size if size.isidentifier() else f"({size})"
     if op.name == "broadcast":
         return expression(node.inputs[0], names, depth)
     parts = ["..." if not depth else expression(x, names, depth - 1) for x in node.inputs]

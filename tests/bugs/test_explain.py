@@ -131,3 +131,13 @@ def test_a_plain_check_names_what_the_program_names(
     text = " ".join(capsys.readouterr().out.split())
     assert "false at sizes B = " in text and "is not >= right 1" in text
     assert "left to show: " in text and "%" not in text and "{" not in text
+
+
+def test_a_size_is_written_as_a_size(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """In what is left to show, where it stands for a number."""
+    path = tmp_path / "small.gml"
+    sized = "batch B\nfn f(x: [B]) -> real:\n    return exp(sum[B](cos(x)) / B) * B\n"
+    path.write_text(f"{sized}claims f(x):\n    hard: f(x) >= cos(f(x)) * B - sin(f(x))\n")
+    assert main(["check", str(path)]) == 3
+    text = " ".join(capsys.readouterr().out.split())
+    assert "left to show: exp(sum(cos(x))" in text and "* B" in text and "size()" not in text
