@@ -21,6 +21,7 @@ import numpy as np
 
 from gendsl.core.claim import Bounds, HasLaw
 from gendsl.core.program import DataField
+from gendsl.data.order import permutation
 from gendsl.diagnostics.counted import counted
 from gendsl.diagnostics.model import fail
 from gendsl.ir.graph import Node, reachable
@@ -38,6 +39,8 @@ from gendsl.shape.dim import Dim
 from gendsl.shape.tensor_type import Fin
 
 Array = np.ndarray[Any, Any]
+
+REFERENCES = 20  # random choices of training examples, whose distances are averaged
 
 
 @dataclass(frozen=True)
@@ -361,17 +364,31 @@ def _distances(part: Part, count: int) -> list[Measured]:
         data = features(part.data(target.name))
         numbers = f"{counted(count, 'sample')}, {counted(part.count, 'example')}"
         note = f"{numbers}; features: {features.description}"
-        reference = frechet(features(train[:count]), data)
         found.append(Measured(f"{name}: Fréchet distance", frechet(samples, data), note=note))
-        found.append(
-            Measured(
-                f"{name}: the same of {min(count, len(train))} training examples",
-                reference,
-                note="real examples in place of samples, for comparison",
-            )
-        )
+        found.append(_reference(part, name, features(train), data, count))
         value, error = kid(samples, data)
         found.append(
             Measured(f"{name}: KID", value, error=error if isfinite(error) else None, note=note)
         )
     return found
+
+
+def _reference(part: Part, name: str, train: Array, data: Array, count: int) -> Measured:
+    """The distance of as many training examples in place of the samples: what a sampler that draws
+    from the data itself would get. They are chosen at random, since data often comes in order (by
+    class, by writer), and its first examples are then like no sample of it."""
+    count = min(count, len(train))
+    draws = REFERENCES if count < len(train) else 1
+    seed = part.run.job.seed
+    rows = [permutation(len(train), seed, "reference", i)[:count] for i in range(draws)]
+    distances = [frechet(train[chosen], data) for chosen in rows]
+    what = "real examples in place of samples, for comparison"
+    if draws > 1:
+        what += f": mean of {draws} random choices, standard deviation {np.std(distances):.2g}"
+    if part.split == "train":
+        what += "; they are among the examples that they are compared with"
+    return Measured(
+        f"{name}: the same of {counted(count, 'training example')}",
+        float(np.mean(distances)),
+        note=what,
+    )

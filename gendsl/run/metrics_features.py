@@ -15,7 +15,6 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 COMPONENTS = 32
-_BLOCK = 100  # examples in one of the blocks whose spread is the KID's standard error
 
 
 @dataclass(frozen=True)
@@ -59,22 +58,36 @@ def frechet(a: Array, b: Array) -> float:
 
 def kid(a: Array, b: Array) -> tuple[float, float]:
     """The unbiased squared MMD with the kernel (x.y / d + 1)^3 (Bińkowski et al. 2018) over
-    features scaled to unit average variance of `b`; with its standard error over blocks."""
+    features scaled to unit average variance of `b`; with its standard error by the jackknife, which
+    takes three examples on either side (nan for fewer)."""
     scale = np.sqrt(b.var(0).mean()) or 1.0
     a, b = a / scale, b / scale
-    count = max(1, min(len(a), len(b)) // _BLOCK)
-    pairs = zip(np.array_split(a, count), np.array_split(b, count), strict=True)
-    blocks = [_mmd(x, y) for x, y in pairs]
-    error = float(np.std(blocks, ddof=1) / np.sqrt(count)) if count > 1 else float("nan")
-    return _mmd(a, b), error
-
-
-def _mmd(a: Array, b: Array) -> float:
     n, m = len(a), len(b)
-    within_a, within_b, between = _kernel(a, a), _kernel(b, b), _kernel(a, b)
-    own_a = (within_a.sum() - np.trace(within_a)) / (n * (n - 1))
-    own_b = (within_b.sum() - np.trace(within_b)) / (m * (m - 1))
-    return float(own_a + own_b - 2 * between.mean())
+    between = _kernel(a, b)
+    rows_a, rows_b = _others(a), _others(b)
+    own_a, own_b = rows_a.sum() / (n * (n - 1)), rows_b.sum() / (m * (m - 1))
+    value = float(own_a + own_b - 2 * between.mean())
+    if min(n, m) < 3:
+        return value, float("nan")
+    spread = _left_out(rows_a, between.sum(1), m) + _left_out(rows_b, between.sum(0), n)
+    return value, float(np.sqrt(spread))
+
+
+def _others(examples: Array) -> Array:
+    """For each example, the sum of the kernel over all the others."""
+    kernel = _kernel(examples, examples)
+    found: Array = kernel.sum(1) - np.diagonal(kernel)
+    return found
+
+
+def _left_out(own: Array, across: Array, other: int) -> float:
+    """The jackknife's variance over one of the two samples (Arvesen 1969): that of the estimates
+    which leave out one of its n examples each, times n - 1. `own` and `across` are sums of the
+    kernel for each of these examples, over the rest of its sample and over the other sample."""
+    n = len(own)
+    within = (own.sum() - 2 * own) / ((n - 1) * (n - 2))
+    between = (across.sum() - across) / ((n - 1) * other)
+    return float((n - 1) * np.var(within - 2 * between))
 
 
 def _kernel(a: Array, b: Array) -> Array:

@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 from gendsl.__main__ import main
+from gendsl.cli.run import options_of
+from gendsl.run.metrics_features import Features, frechet
+from gendsl.run.reopen import reopen, run_manifest
 
 PROGRAM = """\
 # A small conditional VAE with codes beside it, for tests.
@@ -145,11 +148,36 @@ def test_eval_measures_what_the_program_declares(
     assert json.loads((run / "eval.json").read_text()) == found
 
 
+def test_real_examples_in_place_of_samples_are_random_ones(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first ones come from few writers, hence are no draw from the data."""
+    assert main(["eval", str(run), "--n", "64", "--no-pictures", "--format", "json"]) == 0
+    (found,) = [
+        m
+        for m in json.loads(capsys.readouterr().out)["measured"]
+        if m["name"] == "digits: the same of 64 training examples"
+    ]
+    assert "mean of 20 random choices" in found["note"]
+    examples = reopen(run, options_of(run_manifest(run)["command"]), False).job.examples
+    assert examples is not None
+    real = examples.train(np.arange(examples.train_count))["x"]
+    features = Features.of(real)
+    train = features(real)
+    held_out = features(examples.held_out(np.arange(examples.held_out_count))["x"])
+    chosen = np.random.default_rng(1)
+    draws = [frechet(chosen.permutation(train)[:64], held_out) for _ in range(20)]
+    close = np.std(draws)  # the error of either mean is a quarter of it
+    assert found["value"] == pytest.approx(np.mean(draws), abs=close)
+    assert frechet(train[:64], held_out) > np.mean(draws) + 3 * close
+
+
 def test_eval_of_the_training_part(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["eval", str(run), "--split", "train", "--k", "1", "--n", "10", "--no-pictures"]
     assert main(words) == 0
     text = capsys.readouterr().out
     assert "1,438 examples (train)" in text and "wrote" not in text
+    assert "they are among the examples that they are compared with" in text
 
 
 def test_bits_per_dimension_needs_a_discretised_likelihood(

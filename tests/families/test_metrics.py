@@ -34,6 +34,40 @@ def test_kid_is_unbiased_and_sees_a_shift() -> None:
     assert kid(RNG.normal(size=(300, 4)) + 1, RNG.normal(size=(300, 4)))[0] > 0.5
 
 
+@pytest.mark.parametrize("shift", [0.0, 0.5])
+def test_the_error_of_a_kid_is_the_spread_of_its_draws(shift: float) -> None:
+    """Also for few samples, and in whichever order the examples come. Where both laws are the same
+    the terms of first order vanish: the jackknife is then too large, never too small."""
+    draws = []
+    for _ in range(200):
+        samples, data = RNG.normal(size=(60, 3)) + shift, RNG.normal(size=(90, 3))
+        draws.append(kid(samples, data[np.argsort(data[:, 0])]))
+    spread, told = np.std([value for value, _ in draws]), np.mean([error for _, error in draws])
+    assert spread * 0.85 < told < spread * (1.2 if shift else 2)
+
+
+def test_the_error_of_a_kid_leaves_out_one_example_each() -> None:
+    """Against the distance computed anew without each example."""
+    a, b = RNG.normal(size=(7, 2)), RNG.normal(size=(5, 2)) + 0.3
+    b = b / np.sqrt(b.var(0).mean())  # so that leaving one out does not scale the others
+
+    def value(a: np.ndarray, b: np.ndarray) -> float:
+        def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+            return (x @ y.T / 2 + 1) ** 3
+
+        own = [
+            (k.sum() - np.trace(k)) / (len(k) * (len(k) - 1)) for k in (kernel(a, a), kernel(b, b))
+        ]
+        return float(sum(own) - 2 * kernel(a, b).mean())
+
+    without_a = [value(np.delete(a, i, 0), b) for i in range(7)]
+    without_b = [value(a, np.delete(b, i, 0)) for i in range(5)]
+    found, error = kid(a, b)
+    assert found == pytest.approx(value(a, b))
+    assert error**2 == pytest.approx(6 * np.var(without_a) + 4 * np.var(without_b))
+    assert np.isnan(kid(a[:2], b)[1])
+
+
 def test_features_are_principal_components() -> None:
     points = RNG.normal(size=(400, 5)) * [5.0, 3.0, 1.0, 0.1, 0.1] + 2
     features = Features.of(points, 2)
