@@ -22,6 +22,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+from gendsl.threads import spin_briefly
+
 LIBRARIES = ("libtorch_global_deps.so", "libtorch_cpu.so")  # neither refers to Python
 # What loads libraries in the meantime would have to wait for the thread, hence goes first. All of
 # these are needed until the first step.
@@ -55,6 +57,7 @@ def load() -> None:
     folder = _libraries()
     if folder is None or _thread is not None:
         return
+    spin_briefly()
     for name in FIRST:
         with suppress(ImportError):  # who needs it will say so
             import_module(name)
