@@ -1,9 +1,10 @@
-"""When a run logs, evaluates, saves and draws: functions of the step number alone.
+"""When a run logs, evaluates, saves and draws: functions of the step number.
 
 Nothing here knows how long a run will be, so a run that is extended or resumed does at every step
-exactly what an unbroken one does. Intervals grow with the step on the ladder 1, 2, 5, 10, ... so
-that the number of log lines grows with the logarithm of the length. Steps count from 1: step k is
-over when k updates are done.
+exactly what an unbroken one does. Checkpoints alone also come by the clock, for runs with slow
+steps: which of them there are changes nothing that a run goes through. Intervals grow with the step
+on the ladder 1, 2, 5, 10, ... so that the number of log lines grows with the logarithm of the
+length. Steps count from 1: step k is over when k updates are done.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 LOG_EVERY = 10
 EVALUATE_EVERY = 100
 CHECKPOINT_EVERY = 100
+CHECKPOINT_SECONDS = 30.0  # since the last one: what a kill costs at most, and one step
 FIRST_PICTURE = 100
 
 

@@ -3,8 +3,9 @@
 In: a job, its compiled functions, an acquired folder and where to start. Out: the last step and
 values. Always: what is written for step s depends only on the job and s (see `cadence`), and every
 line of step s is on the disk before the checkpoint of step s is; so a run that is killed anywhere
-and resumed from its newest checkpoint writes what an unbroken one does, bit for bit. Values that
-are not finite never reach a checkpoint.
+and resumed from its newest checkpoint writes what an unbroken one does, bit for bit. The clock
+decides about nothing but further checkpoints: what one of these holds is again a function of its
+step. Values that are not finite never reach a checkpoint.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
@@ -85,17 +86,19 @@ class Loop:
     folder: RunFolder
     progress: Progress
     stop: StopFlag
+    clock: Callable[[], float] = time.monotonic
     metrics: Journal = field(init=False)
     timings: Journal = field(init=False)
     began: float = field(init=False, default=0.0)
     saved: int = field(init=False, default=-1)
+    saved_at: float = field(init=False, default=0.0)
     last: Mapping[str, float] = field(init=False, default_factory=dict)
     trained: Mapping[str, float] = field(init=False, default_factory=dict)
 
     def train(self, start: int, values: Mapping[str, Array]) -> Outcome:
         """Steps `start` + 1 .. `job.steps`, beginning with `values`."""
         self.metrics, self.timings = Journal(self.folder.metrics), Journal(self.folder.timings)
-        self.began = time.monotonic()
+        self.began = self.saved_at = self.clock()
         self.saved = start if start else -1
         self.compiled.step.load(values)
         self.progress.start(start, self.job.steps)
@@ -112,7 +115,7 @@ class Loop:
             self.progress.stop()
             self.metrics.close()
             self.timings.close()
-        seconds = time.monotonic() - self.began
+        seconds = self.clock() - self.began
         return Outcome(done, current, self.last, seconds, done < self.job.steps)
 
     @property
@@ -163,7 +166,7 @@ class Loop:
         evaluates, draws, saves = (
             cadence.evaluates(done),
             cadence.draws(done),
-            cadence.checkpoints(done),
+            cadence.checkpoints(done) or self.clock() - self.saved_at >= cadence.CHECKPOINT_SECONDS,
         )
         if not (evaluates or draws or saves):
             return
@@ -200,13 +203,13 @@ class Loop:
         self.metrics.sync()
         found = checkpoint.Checkpoint(step, values, self.job.source.graph_hash)
         checkpoint.save(self.folder.checkpoints, found)
-        self.saved = step
+        self.saved, self.saved_at = step, self.clock()
 
     def _record(self, record: Record) -> None:
         self.metrics.write([record.line()])
 
     def _time(self, step: int) -> None:
-        elapsed = round(time.monotonic() - self.began, 4)
+        elapsed = round(self.clock() - self.began, 4)
         line = {"step": step, "seconds": elapsed, "clock": round(time.time(), 3)}
         self.timings.write([json.dumps(line) + "\n"])
 

@@ -77,7 +77,7 @@ def reopen(path: Path, options: RunOptions, raw: bool) -> Reopened:
         raise fail(
             "E1080",
             f"{path} holds no checkpoint yet",
-            help="the first one is written after 100 steps, and one at the end of the run",
+            help="one is written after 100 steps or 30 seconds, and one at the end of the run",
         )
     texts = _texts(then, options.program)
     for file, text in texts.items():

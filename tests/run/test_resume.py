@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from gendsl.run import checkpoint, files, metrics
+from gendsl.run import checkpoint, files, metrics, session
 from gendsl.run.folder import RunFolder
+from gendsl.run.loop import Loop
 from tests.run.making import codes, go, lasting, tiny
 
 STEPS = 230  # checkpoints at 100, 200 and at the end, which is off every cadence
@@ -56,6 +58,31 @@ def test_dying_at_any_file(
         patch.setattr(files.os, "replace", replace)
         with pytest.raises(Killed):
             go(program, tmp_path / "run", steps=STEPS)
+    assert go(program, tmp_path / "run", steps=STEPS, resume=True) == 0
+    assert lasting(tmp_path / "run") == unbroken
+
+
+def test_slow_steps_are_saved_by_the_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unbroken: dict[str, bytes]
+) -> None:
+    """Each look at this clock is 5 s after the last one: a run that dies before step 100 goes on
+    from a checkpoint that no step number asks for."""
+    looks = 0
+
+    def clock() -> float:
+        nonlocal looks
+        looks += 1
+        if looks == 75:
+            raise Killed
+        return 5.0 * looks
+
+    program, kept = tiny(tmp_path), tmp_path / "run" / "checkpoints"
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "Loop", partial(Loop, clock=clock))
+        with pytest.raises(Killed):
+            go(program, tmp_path / "run", steps=STEPS)
+    found = checkpoint.steps(kept)
+    assert len(found) == checkpoint.KEPT and found[-1] < 75 and any(s % 10 for s in found)
     assert go(program, tmp_path / "run", steps=STEPS, resume=True) == 0
     assert lasting(tmp_path / "run") == unbroken
 

@@ -195,7 +195,7 @@ ENTRIES: tuple[Entry, ...] = (
         "E1080",
         "the run has no checkpoint yet",
         "`gendsl sample` and `gendsl eval` read the newest checkpoint of a run. The first one is "
-        "written after 100 steps, and one at the end of every run.",
+        "written after 100 steps or 30 seconds, and one at the end of every run.",
         "",
         _RUN,
     ),
