@@ -19,7 +19,8 @@ ENTRIES: tuple[Entry, ...] = (
         "E0002",
         "a folder where a file was wanted",
         "A program is one file. Name a `.gml` file in the folder; `gendsl check` also takes a "
-        "folder and checks the files directly in it.",
+        "folder and checks the files directly in it. The folder of a run goes to `gendsl sample`, "
+        "`gendsl eval`, or `--out` beside `--resume`.",
         "",
         "it is about a folder: `gendsl run programs/`",
     ),

@@ -59,7 +59,9 @@ ENTRIES: tuple[Entry, ...] = (
         "A resumed run must equal an unbroken one bit for bit. So program, sizes, "
         "hyperparameters, recipe, seed and data have to be those that the run was started with; "
         "the notes say what differs. Give the same flags again (the help repeats them), or start "
-        "a new run. Comments, claims and the number of steps may change.",
+        "a new run. Comments, claims and the number of steps may change. `gendsl sample` and "
+        "`gendsl eval` take the program from the run folder, so only data, or another version of "
+        "gendsl, can differ there.",
         "",
         _FLAG,
     ),
@@ -76,7 +78,9 @@ ENTRIES: tuple[Entry, ...] = (
         "E1047",
         "`--set` names nothing of the program",
         "`--set NAME=VALUE` sets a size declared with `dim`, the batch size, or a `hyper`. This "
-        "name is none of them; the help has the nearest one, or lists them.",
+        "name is none of them; the help has the nearest one, or lists them. What has a flag of its "
+        "own (`--steps`, `--seed`) and numbers written in the program (`adam(lr = 1e-3)`) are not "
+        "set so: then the help names the flag or the line.",
         "",
         _FLAG,
     ),
