@@ -295,13 +295,25 @@ def initial(name: str, type_: TensorType, init: ast.Expr | None, ctx: Context) -
         from fractions import Fraction
 
         return Literal(Fraction(0))
-    callee = init.callee if isinstance(init, ast.Call) else None
-    if isinstance(callee, ast.Name) and callee.name in ("normal", "uniform"):
+    if isinstance(init, ast.Compare) and _names_a_law(init.left):
+        return ctx.error(
+            "E0116",
+            f"the bound of `{name}` stands before `init`",
+            init.span,
+            "a comparison is no initial value",
+            help=f"write `param {name}: [...] > 0 init ...`",
+        )
+    if _names_a_law(init):
         return sample(name, type_, init, ctx, init.span)
     value = term(init, ctx)
     if not poisoned(value) and value.type.items and value.type.labels != type_.labels:
         return ctx.error("E0402", "the initial value has another shape", init.span, describe(value))
     return value
+
+
+def _names_a_law(expr: ast.Expr) -> bool:
+    callee = expr.callee if isinstance(expr, ast.Call) else None
+    return isinstance(callee, ast.Name) and callee.name in ("normal", "uniform")
 
 
 def _if(stmt: ast.If, ctx: Context, result: BodyResult) -> None:

@@ -421,6 +421,7 @@ objective o:
         "kernel k(x: [N]) -> [N]:\n    u: [N] in -1..2 ~ uniform(-1, 2)\n    return x * u\n",
         "fn f(x: [N], s: real in 0..1 = 1) -> [N]:\n    return s * x\n",
         "state s: [K: 3] in 0..1 = uniform(0, 1)\n",
+        "state s: [K: 3] of bool = index(iota[K: 3]()) > 1\n",
     ],
 )
 def test_values_inside_of_their_ranges_are_taken(text: str) -> None:
