@@ -17,7 +17,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backends.torch_cpu.emit import CARRIED, CONTAINERS
+from backends.torch_cpu.emit import CARRIED, CONTAINERS, SEVERAL_THREADS
 from backends.torch_cpu.written import Written, elements, identity, kept, write_out
 from gendsl.ir.graph import Node, postorder
 from gendsl.ir.merge import merge
@@ -319,6 +319,14 @@ class TorchCpu:
     def __init__(self, plans: Path | None = None) -> None:
         """`plans`: the folder that keeps compiled plans between runs; None keeps none."""
         self._plans = plans
+
+    @property
+    def threads(self) -> int:
+        """How many threads large plans run on: the order in which products are added up, hence
+        their last bits, depends on it."""
+        from backends.torch_cpu import runtime
+
+        return runtime.threads_for(SEVERAL_THREADS)
 
     def keeping_plans(self) -> TorchCpu:
         """This target with compiled plans kept in the user's cache folder."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from math import prod
 from typing import Any
@@ -26,6 +27,7 @@ def first_manifest(job: Job, compiled: Compiled, then: Json | None, start: int) 
         "steps_given": job.steps_given,
         "target": job.target.name,
         "versions": versions(),
+        "threads": {"torch": thread_counts(job, then, start), "cores": os.cpu_count()},
         "command": job.command,
         "data": _data(job),
         "claims": [
@@ -47,6 +49,16 @@ def first_manifest(job: Job, compiled: Compiled, then: Json | None, start: int) 
         },
     }
     return found | job.identity()
+
+
+def thread_counts(job: Job, then: Json | None, start: int) -> list[int]:
+    """How many threads the sessions of this run had, in turn: more than one entry where a session
+    went on with another number, none on a target whose numbers do not depend on them."""
+    now = getattr(job.target, "threads", None)
+    if now is None:
+        return []
+    before: list[int] = then.get("threads", {}).get("torch", []) if then and start else []
+    return before if before[-1:] == [now] else [*before, now]
 
 
 def final_manifest(first: Json, *, finished: bool, progress: dict[str, Any]) -> Json:

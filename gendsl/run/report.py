@@ -288,6 +288,10 @@ def _origin(manifest: Json) -> str:
             ("data hash", f"<code>{escape(manifest['data_hash'])}</code>"),
         ]
     rows += [(escape(name), escape(version)) for name, version in manifest["versions"].items()]
+    if "threads" in manifest:
+        counts = ", then ".join(map(str, manifest["threads"]["torch"])) or "of no effect"
+        cores = counted(manifest["threads"]["cores"], "processor core")
+        rows.append(("threads", f"{counts} ({cores})"))
     return _section("Data and versions", f'<div class="card">{_table(("", ""), rows)}</div>')
 
 
@@ -301,9 +305,27 @@ def _again(folder: RunFolder, manifest: Json) -> str:
     return _section(
         "Again",
         f'<div class="card"><p class="soft">{what} from the last checkpoint:</p>'
-        f'<pre>{escape(resume)}</pre><p class="soft">The same run from the start, bit for bit:</p>'
+        f'<pre>{escape(resume)}</pre><p class="soft">{escape(_how_equal(manifest))}:</p>'
         f"<pre>{escape(fresh_command(command))}</pre></div>",
     )
+
+
+def _how_equal(manifest: Json) -> str:
+    """What the run started anew has in common with this one."""
+    same = "The same run from the start"
+    if "threads" not in manifest:  # older manifests
+        return same
+    match manifest["threads"]["torch"]:
+        case []:
+            return f"{same}, bit for bit on the same kind of GPU with the same versions and kernels"
+        case [count]:
+            return (
+                f"{same}, bit for bit on the same kind of processor with the same versions and "
+                f"{counted(count, 'thread')} (OMP_NUM_THREADS={count})"
+            )
+        case counts:
+            had = ", then ".join(map(str, counts))
+            return f"{same}; its last bits may differ, since this one had {had} threads"
 
 
 def _program(manifest: Json) -> str:

@@ -31,7 +31,7 @@ from gendsl.run.kept import Entry, Kept
 from gendsl.run.loop import Loop, Outcome, stop_on_signals
 from gendsl.run.prepare import prepare, program_of, proved, read_program
 from gendsl.run.progress import Progress, duration, short, view
-from gendsl.run.record import final_manifest, first_manifest
+from gendsl.run.record import final_manifest, first_manifest, thread_counts
 from gendsl.run.report import timing_summary, write_report
 from gendsl.run.targets import require_packages
 from gendsl.source.text import SourceFile
@@ -262,6 +262,16 @@ class Session:
             )
             if then["versions"] != manifest.versions():
                 say("note     other versions of Python packages: the last bits may differ")
+            self._note_threads(start, then)
+
+    def _note_threads(self, start: int, then: manifest.Json) -> None:
+        """Say that a run goes on with another number of threads than it had."""
+        now, before = thread_counts(self.job, then, start), then.get("threads", {}).get("torch", [])
+        if start and before and now and now != before:
+            self.progress.note(
+                f"note     {counted(now[-1], 'thread')}, but {before[-1]} before: bits may differ "
+                f"from those of an unbroken run (OMP_NUM_THREADS={before[-1]} keeps them)"
+            )
 
     def _failed(self, problem: GendslError, step: int) -> None:
         """Leave the folder readable: say in manifest and report why the run ended."""

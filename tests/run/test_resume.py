@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from backends.torch_cpu.target import TorchCpu
 from gendsl.run import checkpoint, files, metrics, session
 from gendsl.run.folder import RunFolder
 from gendsl.run.loop import Loop
@@ -137,6 +138,24 @@ def test_extending_equals_a_longer_run(tmp_path: Path, unbroken: dict[str, bytes
     assert go(program, tmp_path / "run", steps=STEPS, resume=True) == 0
     found = lasting(tmp_path / "run")
     assert found == unbroken
+
+
+def test_another_number_of_threads_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only the order of sums depends on it: a run may go on, but nobody is told that it is as if
+    unbroken."""
+    program, out = tiny(tmp_path), tmp_path / "run"
+    told = []
+    for steps, threads in ((10, 3), (20, 3), (30, 5)):
+        monkeypatch.setattr(TorchCpu, "threads", threads)
+        assert go(program, out, steps=steps, resume=steps > 10) == 0
+        told.append((out / "report.html").read_text())
+        assert ("OMP_NUM_THREADS=3 keeps them" in capsys.readouterr().out) == (threads == 5)
+    assert json.loads((out / "manifest.json").read_text())["threads"]["torch"] == [3, 5]
+    for page in told[:2]:
+        assert "bit for bit on the same kind of processor" in page and "and 3 threads (" in page
+    assert "this one had 3, then 5 threads" in told[2] and "bit for bit" not in told[2]
 
 
 def test_a_finished_run_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

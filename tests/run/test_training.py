@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backends.torch_cpu.target import TorchCpu
 from gendsl.diagnostics.model import GendslError
 from gendsl.ir.evaluate import evaluate
 from gendsl.noise import Noise
@@ -62,6 +63,7 @@ def test_the_manifest(run: Path) -> None:
     assert found["hypers"] == {"beta": 0.5, "weight": 1.0}
     assert found["data"]["name"] == "digits" and found["data"]["licence"]
     assert {"gendsl", "python", "numpy", "torch"} <= found["versions"].keys()
+    assert found["threads"]["torch"] == [TorchCpu().threads] and found["threads"]["cores"] >= 1
     assert found["target"] == "torch_cpu" and found["allow_refuted"] is False
     assert "net encoder" in found["program"]["text"]
     assert sum(p["count"] for p in found["parameters"]) == 64 * 8 + 8 + 18 + 24 + 8 * 64 + 64
