@@ -10,6 +10,7 @@ from typing import Any
 from gendsl.run.compiled import Compiled, evaluated_rows
 from gendsl.run.job import Job
 from gendsl.run.manifest import FORMAT, Json, versions
+from gendsl.run.sample import sample_files
 
 
 def first_manifest(job: Job, compiled: Compiled, then: Json | None, start: int) -> Json:
@@ -33,6 +34,11 @@ def first_manifest(job: Job, compiled: Compiled, then: Json | None, start: int) 
         "claims": [
             {"name": c.name, "statement": c.statement, "verdict": c.verdict, "detail": c.detail}
             for c in source.claims
+        ],
+        "samplers": list(source.graph.samplers),
+        "samples": [
+            [file, name if not key else f"{name}, {key}"]
+            for (name, key), file in sample_files(job).items()
         ],
         "allow_refuted": bool(job.refuted),
         "parameters": _parameters(compiled),

@@ -7,7 +7,6 @@ so it can be made again at any time, and it says of a run that is not finished t
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -22,12 +21,11 @@ from gendsl.run.folder import RunFolder
 from gendsl.run.manifest import fresh_command, further_command, resume_command
 from gendsl.run.metrics import Record, damaged, read
 from gendsl.run.progress import duration, number
+from gendsl.run.report_pictures import final_pictures, over_time
 from gendsl.run.report_style import STYLE
 from gendsl.run.units import objectives_in_nats, unit_of
 
 Json = dict[str, Any]
-
-SHOWN_STEPS = 6  # pictures in the strip of samples over time
 
 _TOKEN = re.compile(
     r"(?P<c>\#.*)"
@@ -95,9 +93,9 @@ def page(folder: RunFolder, manifest: Json, records: Sequence[Record], drawn: li
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{name} · gendsl run</title><style>{STYLE}</style></head><body><main>",
         _header(manifest, records),
-        _final_pictures(folder, manifest["progress"]["step"]),
+        _section("Pictures", final_pictures(folder, manifest)),
         _curves(drawn),
-        _over_time(folder),
+        _section("Samples over time", over_time(folder)),
         _claims(manifest),
         _numbers(manifest),
         _origin(manifest),
@@ -159,46 +157,6 @@ def _section(title: str, body: str) -> str:
     return f"<section><h2>{escape(title)}</h2>{body}</section>" if body else ""
 
 
-def _figure(path: Path, caption: str) -> str:
-    with disk_errors("read", path):
-        data = base64.b64encode(path.read_bytes()).decode()
-    return (
-        f'<figure><img alt="{escape(caption, quote=True)}" src="data:image/png;base64,{data}">'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-    )
-
-
-def _final_pictures(folder: RunFolder, step: int) -> str:
-    """Those of `gendsl eval` are of the step that was measured last, which they say if the run has
-    gone on since."""
-    measured, drawn = _evaluated(folder)
-    found = sorted(
-        (p for p in folder.path.glob("*.png") if p.name != "curves.png"),
-        key=lambda p: (not p.name.startswith("samples"), p.name),
-    )
-    captions = {path: path.stem.replace("_", " ") for path in found}
-    for path in found:
-        if path.name in drawn and measured != step:
-            captions[path] += f", of step {measured:,}"
-    figures = "".join(_figure(path, caption) for path, caption in captions.items())
-    return _section("Pictures", f'<div class="pictures">{figures}</div>' if figures else "")
-
-
-def _evaluated(folder: RunFolder) -> tuple[int, set[str]]:
-    """The step that `gendsl eval` measured last, and the names of its pictures. The end of a run
-    does not depend on that file: a damaged one names none, and `gendsl eval` writes it anew."""
-    path = folder.path / "eval.json"
-    if not path.is_file():
-        return 0, set()
-    with disk_errors("read", path):
-        text = path.read_text()
-    try:
-        found = json.loads(text)
-        return int(found["step"]), {Path(name).name for name in found["pictures"]}
-    except (ValueError, KeyError, TypeError):
-        return 0, set()
-
-
 def _curves(drawn: list[Chart]) -> str:
     cells = []
     for picture in drawn:
@@ -208,21 +166,6 @@ def _curves(drawn: list[Chart]) -> str:
             f"</span></h3>{svg(picture)}{legend(picture.series)}</div>"
         )
     return _section("Curves", f'<div class="charts">{"".join(cells)}</div>' if cells else "")
-
-
-def _over_time(folder: RunFolder) -> str:
-    """The same latent variables at some steps, evenly spread over the pictures that there are."""
-    found = sorted(folder.samples.glob("step-????????.png"))
-    last = len(found) - 1
-    picked = (
-        sorted({round(i * last / (SHOWN_STEPS - 1)) for i in range(SHOWN_STEPS)}) if found else []
-    )
-    figures = "".join(
-        _figure(found[i], f"step {int(found[i].stem.removeprefix('step-')):,}") for i in picked
-    )
-    return _section(
-        "Samples over time", f'<div class="pictures">{figures}</div>' if figures else ""
-    )
 
 
 def _claims(manifest: Json) -> str:

@@ -130,13 +130,25 @@ def no_picture(job: Job, show: Show) -> str:
     return f"{had}: write what stands for black and white, as in `in 0..1`"
 
 
+def sample_files(job: Job) -> dict[tuple[str, str], str]:
+    """The file of each sampler's results at the end of a run, by the names of both: `samples.png`
+    for the first picture, `samples-NAME.png` for the others, `.npy` for what is no picture."""
+    files: dict[tuple[str, str], str] = {}
+    for name, sampler in job.source.graph.samplers.items():
+        for key, show in sampler.outputs.items():
+            file = f"samples-{name if not key else f'{name}-{key}'}"
+            if no_picture(job, show):
+                files[name, key] = f"{file}.npy"
+            else:
+                first = "samples.png" not in files.values()
+                files[name, key] = "samples.png" if first else f"{file}.png"
+    return files
+
+
 def not_drawn(job: Job, compiled: Compiled) -> dict[str, str]:
     """The files of a run that hold numbers instead of a picture, each with the reason."""
-    files = {
-        f"samples-{name if not key else f'{name}-{key}'}.npy": show
-        for name, sampler in job.source.graph.samplers.items()
-        for key, show in sampler.outputs.items()
-    }
+    samplers = job.source.graph.samplers
+    files = {file: samplers[name].outputs[key] for (name, key), file in sample_files(job).items()}
     if compiled.show is not None:
         files |= {f"{name}.npy": show for name, show in compiled.shows.items()}
     reasons = {file: no_picture(job, show) for file, show in files.items()}
@@ -156,18 +168,15 @@ def _image(job: Job, show: Show) -> Image3 | None:
 def write_samples(
     job: Job, compiled: Compiled, values: Mapping[str, Array], step: int, folder: Path
 ) -> list[Path]:
-    """The final samples of every sampler: `samples.png` for the first picture, `samples-NAME.png`
-    for the others, `.npy` for what is no picture."""
+    """The final samples of every sampler."""
     written: list[Path] = []
+    files = sample_files(job)
     for name, sampler in job.source.graph.samplers.items():
         for result in sample(job, compiled, name, sampler.default_size, values, step):
-            full = name if not result.name else f"{name}-{result.name}"
-            first = not any(path.name == "samples.png" for path in written)
+            path = folder / files[name, result.name]
             if result.image is None:
-                path = folder / f"samples-{full}.npy"
                 _write_npy(path, result.values)
             else:
-                path = folder / ("samples.png" if first else f"samples-{full}.png")
                 drawn = pictures.tiles(result.values, result.image, result.low, result.high)
                 pictures.write(path, pictures.grid(drawn))
             written.append(path)

@@ -179,7 +179,7 @@ def test_pictures_of_an_earlier_step_say_so(run: Path, trained: Path) -> None:
     assert main(words) == 0
     page = (run / "report.html").read_text()
     assert "<figcaption>traversal-pictures, of step 20</figcaption>" in page
-    assert "<figcaption>samples</figcaption>" in page
+    assert "<figcaption>samples of pictures</figcaption>" in page
 
 
 def test_a_run_is_found_by_its_name(

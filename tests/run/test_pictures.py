@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from gendsl.__main__ import main
 from gendsl.run import chart, chart_png, pictures
 from gendsl.run.report import timing_summary
-from tests.run.making import go, tiny
+from tests.run.making import TINY, go, tiny
 
 
 def test_values_are_clipped_to_the_declared_range() -> None:
@@ -243,6 +245,39 @@ def test_the_page_tells_the_run(run: Path) -> None:
     ):
         assert part in text
     assert re.search(r"gendsl run \S+tiny.gml --out \S+ --steps 240 --resume", text)
+
+
+def test_samplers_stand_as_in_the_program(tmp_path: Path) -> None:
+    """The first one's samples are in `samples.png`, and each picture is named by its sampler."""
+    text = TINY + "".join(
+        f"""
+sampler {name}[N = 4] -> [N, {shape}] in 0..1:
+    z: [N, Z] ~ normal(mean = 0, var = 1)
+    return sigmoid(decoder(z))
+"""
+        for name, shape in (("zebra", "(C H W)"), ("flat", "C * H * W"), ("ape", "(C H W)"))
+    )
+    program = tiny(tmp_path, text)
+    assert main(["run", str(program), "--out", str(tmp_path / "run"), "--steps", "1"]) == 0
+    for kind in ("nearest", "traversal"):
+        for name in ("ape", "pictures", "zebra"):
+            shutil.copy(tmp_path / "run" / "samples.png", tmp_path / "run" / f"{kind}-{name}.png")
+    again = ["--resume", "--steps", "2"]
+    assert main(["run", str(program), "--out", str(tmp_path / "run"), *again]) == 0
+    captions = re.findall(
+        "<figcaption>(.*?)</figcaption>", (tmp_path / "run/report.html").read_text()
+    )
+    assert captions == [
+        "samples of pictures",
+        "samples of zebra",
+        "samples of ape",
+        "reconstruction",
+        *(
+            f"{kind}-{name}"
+            for kind in ("traversal", "nearest")
+            for name in ("pictures", "zebra", "ape")
+        ),
+    ]
 
 
 def test_pictures_on_the_disk_are_pictures(run: Path) -> None:
