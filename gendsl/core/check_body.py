@@ -233,15 +233,15 @@ def within(value: Term, type_: TensorType, what: str, span: Span, ctx: Context) 
     )
 
 
-def unbounded(name: str, syntax: ast.TypeExpr, type_: TensorType, ctx: Context) -> None:
-    """Report a range at a parameter: training would leave it."""
+def unbounded(what: str, syntax: ast.TypeExpr, type_: TensorType, ctx: Context) -> None:
+    """Report a range at what training changes."""
     if type_.range is not None:
         ctx.error(
             "E0305",
-            f"the parameter `{name}` has no range",
+            f"{what} has no range",
             syntax.span,
-            "training would leave it",
-            help="write `> 0` after the type, or bound it where it is used: `sigmoid(...)`",
+            "training changes it",
+            help="bound it where it is used, by `sigmoid` or `clamp`; a parameter may be `> 0`",
         )
 
 
@@ -269,7 +269,7 @@ def _own_param(stmt: ast.ParamDecl, ctx: Context) -> None:
     if not isinstance(type_.elem, Real):
         ctx.error("E0301", "a parameter is real", stmt.span, show_type(type_))
         return
-    unbounded(stmt.name.name, stmt.type, type_, ctx)
+    unbounded(f"the parameter `{stmt.name.name}`", stmt.type, type_, ctx)
     init = initial(stmt.name.name, type_, stmt.init, ctx)
     bounds = positive_range() if stmt.positive else None
     own = OwnParam(
@@ -494,5 +494,4 @@ def _update(target: ast.Ident, value: Term, ctx: Context, parts: ObjectiveParts)
             "E0402", f"`{target.name}` is {show_type(entity.type)}", value.span, describe(value)
         )
         return
-    within(value, entity.type, f"the state `{target.name}`", value.span, ctx)
     parts.updates[target.name] = value

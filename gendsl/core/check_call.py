@@ -75,11 +75,20 @@ def call_results(
     for solution in match.solved_by_division:
         for factor, divisor, dividend in solution.divisibility:
             ctx.body.conditions.append(("divides", divisor * factor, dividend, syntax.span))
+    if ctx.body.claim and isinstance(target, str):
+        _flattened(signature, match)
     if not complete(signature, match, ctx, syntax) or not fit_nets(
         signature, arguments, match, ctx
     ):
         return None
     return _invoke(signature, target, instance, arguments, match, ctx, syntax)
+
+
+def _flattened(signature: Signature, match: Match) -> None:
+    """In claims the leading axes of a net's argument are one, also where it is given scalars."""
+    types = [f.type for f in signature.formals] + list(signature.results)
+    for item in [i for t in types for i in t.items if isinstance(i, Spread)]:
+        match.spreads.setdefault(item.name, (Axis(item.name, Dim.name(f"{item.name}@spread")),))
 
 
 # ---- who is called -----------------------------------------------------------------------

@@ -222,7 +222,7 @@ def _tensor(decl: ast.ConstDecl | ast.ParamDecl | ast.StateDecl, ctx: Context) -
             within(value, type_, f"the constant `{decl.name.name}`", decl.value.span, ctx)
         case ast.ParamDecl():
             value = initial(decl.name.name, type_, decl.init, ctx)
-            unbounded(decl.name.name, decl.type, type_, ctx)
+            unbounded(f"the parameter `{decl.name.name}`", decl.type, type_, ctx)
             if decl.positive:
                 type_ = TensorType(type_.items, Real(), positive_range())
         case ast.StateDecl():
@@ -230,7 +230,7 @@ def _tensor(decl: ast.ConstDecl | ast.ParamDecl | ast.StateDecl, ctx: Context) -
                 ctx.error("E0301", "a state is real or Boolean", decl.type.span, show_type(type_))
                 return
             value = initial(decl.name.name, type_, decl.init, ctx)
-            within(value, type_, f"the state `{decl.name.name}`", decl.init.span, ctx)
+            unbounded(f"the state `{decl.name.name}`", decl.type, type_, ctx)
     positive = isinstance(decl, ast.ParamDecl) and decl.positive
     entity = ValueEntity(kind, decl.name.name, type_, decl.name.span, value, positive)
     enter(ctx.body.module, decl.name, entity, ctx.sink)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from gendsl.core.show import show_type
 from gendsl.core.term import Apply, CallResult, FnDef, Spreadout
+from gendsl.diagnostics.model import Sink
+from gendsl.driver import analyse
 from tests.core.reading import checked, codes_of, program_of
 
 IMAGES = """
@@ -420,7 +424,7 @@ objective o:
         "const c: [K: 3] in 0..1 = clamp(index(iota[K: 3]()), 0, 1)\n",
         "kernel k(x: [N]) -> [N]:\n    u: [N] in -1..2 ~ uniform(-1, 2)\n    return x * u\n",
         "fn f(x: [N], s: real in 0..1 = 1) -> [N]:\n    return s * x\n",
-        "state s: [K: 3] in 0..1 = uniform(0, 1)\n",
+        "state s: [K: 3] = uniform(0, 1)\n",
         "state s: [K: 3] of bool = index(iota[K: 3]()) > 1\n",
     ],
 )
@@ -443,3 +447,14 @@ def test_a_size_without_a_default_is_the_data_s_where_a_field_mentions_it() -> N
 def test_claims_see_the_sizes_of_indices(size: str) -> None:
     text = f"fn f(t: {size}) -> real:\n    return index(t)\n\n"
     assert codes_of(f"{text}claims f(t):\n    c: f(t) <= 2 * T\n") == []
+
+
+def test_claims_may_ask_a_net_at_a_number(tmp_path: Path) -> None:
+    path = tmp_path / "odd.gml"
+    path.write_text(
+        "fn f(g: net(x: [..s]) -> [..s], x: [..s]) -> [..s]:\n    return g(x)\n\n"
+        "claims f(g, x):\n    c: given x == 0: f(g, x) == g(0)\n"
+    )
+    sink = Sink()
+    analysis = analyse(str(path), sink, prove=False)
+    assert not sink.sorted() and len(analysis.obligations) == 1

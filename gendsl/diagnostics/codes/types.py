@@ -33,8 +33,8 @@ ENTRIES: tuple[Entry, ...] = (
         "a value outside its declared range",
         "Ranges are part of types: `x: [B, D] in 0..1`. The checker computes the range of every "
         "expression (a `sigmoid` is in 0..1, `2 * x - 1` of it in -1..1) and compares it where a "
-        "range is declared: arguments, results, defaults, constants, states with their updates, "
-        "draws, schedules. So a `tanh` output is never drawn, or compared, as if it were in 0..1.",
+        "range is declared: arguments, results, defaults, constants, draws, schedules. So a `tanh` "
+        "output is never drawn, or compared, as if it were in 0..1.",
         "import nn: dense\n\nnet decoder(z: [..b, Z]) -> [..b, D: 64] in 0..1:\n"
         "    return tanh(dense[D: 64](z))\n",
     ),
@@ -42,8 +42,9 @@ ENTRIES: tuple[Entry, ...] = (
         "E0305",
         "a range that makes no sense",
         "A range has two constant ends, the lower one first: `0..1`, `-1..1`, `0..inf`. Only real "
-        "tensors have one; the range of an index is its type `fin[K]`. A parameter has none, since "
-        "training would leave it: `> 0` keeps it positive, and `sigmoid(p)` is between 0 and 1.",
+        "tensors have one; the range of an index is its type `fin[K]`. Parameters and states have "
+        "none, since training changes them: `param p: [D] > 0` stays positive, and `sigmoid(p)` is "
+        "between 0 and 1.",
         "hyper beta = 1.0 in 1..0\n",
     ),
     Entry(
