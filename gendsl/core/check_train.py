@@ -17,6 +17,7 @@ from gendsl.diagnostics.suggest import did_you_mean
 from gendsl.precision import PRECISIONS
 from gendsl.source.text import Span
 from gendsl.syntax import ast
+from gendsl.syntax.printer import show_expr
 
 OPTIMIZERS: dict[str, dict[str, Fraction]] = {
     "sgd": {"lr": Fraction(1, 100), "momentum": Fraction(0), "weight_decay": Fraction(0)},
@@ -66,6 +67,11 @@ def recipe(decl: ast.TrainDecl, ctx: Context) -> tuple[Recipe | None, dict[str, 
         settings["clip"][0] if "clip" in settings else None,
         settings["ema"][0] if "ema" in settings else None,
         precision,
+        {
+            i.target.name: show_expr(i.value)
+            for i in decl.items
+            if isinstance(i, ast.TrainSchedule) and i.target.name in schedules
+        },
     )
     return made, schedules
 

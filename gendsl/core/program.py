@@ -116,7 +116,7 @@ class Recipe:
     `precision` a policy of `gendsl.precision`, or None where the program says none.
 
     `schedules` names the scheduled hyperparameters (and "lr"); their values are scalar nodes over
-    the step input in `Graph.schedules`."""
+    the step input in `Graph.schedules`, and `written` has them as the program writes them."""
 
     steps_lines: tuple[RecipeStep, ...]
     batch: int
@@ -125,6 +125,7 @@ class Recipe:
     clip: Fraction | None = None
     ema: Fraction | None = None
     precision: str | None = None
+    written: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -41,10 +41,28 @@ _WHAT = {
 def recipe_text(recipe: Recipe, schedules: Mapping[str, Node]) -> list[str]:
     """The recipe without its length, one fact a line; equal texts train equally. A schedule is
     named by the hash of its graph, since the program's graph hash leaves it out."""
+    digests = {
+        name: hashlib.sha256(nodes_text({name: schedules[name]}).encode()).hexdigest()[:12]
+        for name in sorted(recipe.schedules)
+    }
+    return _recipe_lines(recipe, {name: f"graph {found}" for name, found in digests.items()}, {})
+
+
+def recipe_told(recipe: Recipe) -> list[str]:
+    """The same for a reader: schedules as the program writes them, and no number that one of them
+    replaces."""
+    replaced = {"lr": "lr as scheduled"} if "lr" in recipe.schedules else {}
+    return _recipe_lines(recipe, recipe.written, replaced)
+
+
+def _recipe_lines(
+    recipe: Recipe, schedules: Mapping[str, str], replaced: Mapping[str, str]
+) -> list[str]:
     lines = []
     for step in recipe.steps_lines:
         options = ", ".join(
-            f"{k} = {float(v)!r}" for k, v in sorted(step.optimizer.options.items())
+            replaced.get(k, f"{k} = {float(v)!r}")
+            for k, v in sorted(step.optimizer.options.items())
         )
         verb = "maximize step" if step.maximize else "step"
         times = f" times {step.times}" if step.times != 1 else ""
@@ -52,9 +70,7 @@ def recipe_text(recipe: Recipe, schedules: Mapping[str, Node]) -> list[str]:
         lines.append(
             f"{verb} {step.objective} over {groups} with {step.optimizer.name}({options}){times}"
         )
-    for name in sorted(recipe.schedules):
-        digest = hashlib.sha256(nodes_text({name: schedules[name]}).encode()).hexdigest()
-        lines.append(f"schedule {name} = graph {digest[:12]}")
+    lines += [f"schedule {name} = {text}" for name, text in schedules.items()]
     if recipe.clip is not None:
         lines.append(f"clip {float(recipe.clip)!r}")
     if recipe.ema is not None:

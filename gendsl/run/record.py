@@ -9,7 +9,7 @@ from typing import Any
 
 from gendsl.run.compiled import Compiled, evaluated_rows
 from gendsl.run.job import Job
-from gendsl.run.manifest import FORMAT, Json, versions
+from gendsl.run.manifest import FORMAT, Json, recipe_told, versions
 from gendsl.run.sample import sample_files
 
 
@@ -35,6 +35,8 @@ def first_manifest(job: Job, compiled: Compiled, then: Json | None, start: int) 
             {"name": c.name, "statement": c.statement, "verdict": c.verdict, "detail": c.detail}
             for c in source.claims
         ],
+        "training": recipe_told(source.recipe),
+        "scheduled": dict(source.recipe.written),
         "samplers": list(source.graph.samplers),
         "samples": [
             [file, name if not key else f"{name}, {key}"]

@@ -195,12 +195,18 @@ def _numbers(manifest: Json) -> str:
         for p in manifest["parameters"]
     ]
     shapes = [(name, shape, f"{p['count']:,}") for name, shape, p in parameters]
+    scheduled = manifest.get("scheduled", {})  # an older manifest has hashes alone
     settings = [
-        (f"<code>{escape(name)}</code>", escape(kind), f"{value:g}")
+        (
+            f"<code>{escape(name)}</code>",
+            escape(kind),
+            "as scheduled" if name in scheduled else f"{value:g}",
+        )
         for kind, values in (("size", manifest["sizes"]), ("hyperparameter", manifest["hypers"]))
         for name, value in values.items()
     ]
-    recipe = "".join(f"<p><code>{escape(line)}</code></p>" for line in manifest["recipe"])
+    training: list[str] = manifest.get("training") or manifest["recipe"]
+    recipe = "".join(f"<p><code>{escape(line)}</code></p>" for line in training)
     left = _table(("name", "", "value"), settings, right=True)
     right = _table(("parameter", "shape", "numbers"), shapes, right=True)
     return _section(

@@ -251,6 +251,9 @@ class Session:
         }
         if fixed:
             say("hypers   " + ", ".join(f"{n} = {v:g}" for n, v in fixed.items()))
+        written = job.source.recipe.written
+        if written:
+            say("schedule " + ", ".join(f"{n} = {text}" for n, text in written.items()))
         if job.precision != FLOAT32:
             say(f"products {job.precision}: {PRECISIONS[job.precision]}")
         say(f"folder   {self.folder.path}")

@@ -68,6 +68,24 @@ def test_the_manifest(run: Path) -> None:
     assert "net encoder" in found["program"]["text"]
     assert sum(p["count"] for p in found["parameters"]) == 64 * 8 + 8 + 18 + 24 + 8 * 64 + 64
     assert found["recipe"][0].startswith("step loss over encoder, decoder with adam(")
+    assert found["training"][0] == found["recipe"][0] and "lr = 0.01)" in found["training"][0]
+    assert found["training"][1] == "schedule beta = linear_warmup(0, 0.5, steps = 50)"
+
+
+def test_schedules_are_told_as_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """At the start and in the report; a number that a schedule replaces is nowhere."""
+    again = "    schedule lr = linear_warmup(0, 1e-2,   steps = 5 * 10)\n    batch B"
+    program = tiny(tmp_path)
+    program.write_text(program.read_text().replace("    batch B", again))
+    assert go(program, tmp_path / "run", steps=2) == 0
+    beta, lr = "linear_warmup(0, 0.5, steps = 50)", "linear_warmup(0, 1e-2, steps = 5 * 10)"
+    said = capsys.readouterr().out
+    assert f"hypers   weight = 1\nschedule beta = {beta}, lr = {lr}\n" in said
+    page = (tmp_path / "run" / "report.html").read_text().partition("<h2>Program</h2>")[0]
+    assert f"<code>schedule beta = {beta}</code>" in page
+    assert f"<code>schedule lr = {lr}</code>" in page and "lr as scheduled)" in page
+    assert "lr = 0.01" not in page and "graph" not in page.partition("<footer>")[0]
+    assert '<td class="number">as scheduled</td>' in page
 
 
 def test_metrics_have_no_clock_and_every_term(run: Path) -> None:
