@@ -19,6 +19,7 @@ from math import prod
 from types import MappingProxyType
 from typing import Any
 
+from backends.torch_cpu.emit import CONTAINERS
 from backends.torch_cpu.lowered import (
     Bound,
     Gathered,
@@ -31,7 +32,7 @@ from backends.torch_cpu.lowered import (
     carried,
     nameless,
 )
-from backends.torch_cpu.observe import CONTAINERS, Seen, operands
+from backends.torch_cpu.observe import Seen, operands
 from backends.torch_cpu.outforms import out_form
 from backends.torch_cpu.use import Block, Unit
 
@@ -260,7 +261,7 @@ class Lowering:
                 return Held(e) if name in EACH_STEP else Held(e, e)
             case ast.Constant():
                 return Held(e, e)
-            case ast.Subscript(value=ast.Name(name)) if name in CONTAINERS:
+            case ast.Subscript(value=ast.Name(name)) if name in CONTAINERS.values():
                 return self._entry(name, e)
             case _ if e in self.joined:
                 return self._beside(e, self.joined[e])

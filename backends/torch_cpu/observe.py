@@ -18,21 +18,13 @@ import torch
 from torch import Tensor
 
 from backends.torch_cpu import runtime
-from backends.torch_cpu.emit import CARRIED
+from backends.torch_cpu.emit import CARRIED, CONTAINERS
 from backends.torch_cpu.updates import in_order
 from gendsl.ir.plan import Buffer, Plan
 from gendsl.noise import Ahead, Noise
 from gendsl.ops.leaf import Input
 from gendsl.shape.tensor_type import Bool, Fin
 
-CONTAINERS = {
-    "p": "param",
-    "slot": "slot",
-    "state": "state",
-    "ema": "ema",
-    "data": "data",
-    "hyper": "hyper",
-}
 _BINARY: Mapping[type[ast.operator], Callable[..., Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -229,13 +221,12 @@ def observed(
 
 def _inputs(plan: Plan) -> dict[str, Any]:
     """What the function is given, by its parameters' names."""
-    found: dict[str, Any] = {name: {} for name in CONTAINERS}
-    containers = {kind: name for name, kind in CONTAINERS.items()} | {"argument": "data"}
+    found: dict[str, Any] = {name: {} for name in CONTAINERS.values()}
     for buffer in plan.inputs:
         op = buffer.node.op
         if isinstance(op, Input) and op.kind != "step":
             number = op.kind == "hyper"
-            found[containers[op.kind]][op.key] = 1.0 if number else _zeros(buffer, op.kind)
+            found[CONTAINERS[op.kind]][op.key] = 1.0 if number else _zeros(buffer, op.kind)
     draw = runtime.drawer(Noise(0, "train"), Ahead(), torch.float32)
     return {**found, "number": 0, "draw": draw, "float": float}
 
