@@ -189,7 +189,8 @@ class Loop:
                 require_finite(found, step, "held-out", self.saved)
                 self._record(Record(step, "heldout", found, weights, final=final))
                 self.last = found
-        if self.last:
+        # An evaluation of some examples at the very end is recorded, and not what the run is worth.
+        if self.last and (final or step < self.job.steps or not self._capped):
             self.progress.evaluated(step, self.last)
 
     def _draw(self, step: int, values: Mapping[str, Array]) -> None:

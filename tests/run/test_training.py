@@ -26,6 +26,7 @@ from gendsl.run.compiled import (
     schedule_at,
 )
 from gendsl.run.evaluate import held_out, readable
+from gendsl.run.progress import number
 from gendsl.run.report import charts
 from gendsl.shape.tensor_type import Range
 from tests.run.making import codes, go, prepared, tiny
@@ -70,6 +71,21 @@ def test_the_manifest(run: Path) -> None:
     assert found["recipe"][0].startswith("step loss over encoder, decoder with adam(")
     assert found["training"][0] == found["recipe"][0] and "lr = 0.01)" in found["training"][0]
     assert found["training"][1] == "schedule beta = linear_warmup(0, 0.5, steps = 50)"
+
+
+def test_the_last_evaluation_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where those before it measure some of the held-out examples: both are recorded, since a
+    longer run has the one of some examples too."""
+    monkeypatch.setattr("gendsl.run.compiled.EVALUATED", 100)
+    assert go(tiny(tmp_path), tmp_path / "run", steps=100) == 0
+    rows = [r for r in metrics.read(tmp_path / "run" / "metrics.jsonl") if r.split == "heldout"]
+    assert [(r.step, r.weights, r.final) for r in rows if r.step] == [
+        (100, weights, final) for final in (False, True) for weights in ("raw", "ema")
+    ]
+    said = [x for x in capsys.readouterr().out.splitlines() if x.startswith("step 100/100")]
+    assert len(said) == 1 and f"loss {number(rows[-1].metrics['loss'])} " in said[0]
 
 
 def test_schedules_are_told_as_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
