@@ -291,10 +291,8 @@ def _units(part: Part) -> list[Measured]:
         if not isinstance(body, HasLaw) or body.law.dist != "normal" or claim.given:
             continue
         mean = body.law.arguments["mean"]
-        below = reachable([mean])
-        learned = any(isinstance(n.op, Input) and n.op.kind == "param" for n in below)
-        drawn = any(isinstance(n.op, Draw) for n in below)
-        if learned and not drawn and part.of_examples(mean) and mean not in seen:
+        drawn = any(isinstance(n.op, Draw) for n in reachable([mean]))
+        if _learned(mean) and not drawn and part.of_examples(mean) and mean not in seen:
             seen.add(mean)
             means = part.whole({"mean": mean})["mean"]
             total = prod(means.shape[1:])
@@ -323,11 +321,13 @@ def _codes(part: Part) -> list[Measured]:
 
 
 def _shows(part: Part) -> list[Measured]:
-    """PSNR of each `show` against the data field of its shape and range."""
+    """PSNR of each `show` against the data field of its shape and range. A picture that no
+    parameter has a part in is no reconstruction: what it keeps of an example, or hides, was there
+    before any training."""
     found = []
     for name, show in shows_of(part.run.job).items():
         target = _field_like(part.run, show.node)
-        if target is None or target.range is None or show.range is None:
+        if target is None or target.range is None or show.range is None or not _learned(show.node):
             continue
         low, high = target.range.low, target.range.high
         if low is None or high is None or not part.of_examples(show.node):
@@ -337,6 +337,11 @@ def _shows(part: Part) -> list[Measured]:
         quality = values_of.psnr(original, shown, float(high - low))
         found.append(Measured(f"{name}: PSNR", quality, "dB", note=f"against `{target.name}`"))
     return found
+
+
+def _learned(node: Node) -> bool:
+    """Whether parameters have a part in a value."""
+    return any(isinstance(n.op, Input) and n.op.kind == "param" for n in reachable([node]))
 
 
 def _field_like(run: Reopened, node: Node) -> DataField | None:

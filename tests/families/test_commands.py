@@ -48,6 +48,7 @@ objective neg_elbo:
     term kl = mean[B](kl_to_standard(mu, logvar))
     minimize recon + kl + 0 * mean[B](sum[Z](square(codebook[k])))
     show reconstruction = decoder(mu)
+    show darker = (0.5 * x) in 0..1
 
 claims neg_elbo:
     law:  z has law normal(mean = mu, var = exp(logvar))
@@ -142,6 +143,7 @@ def test_eval_measures_what_the_program_declares(
     assert 1 <= values["neg_elbo.k: perplexity"] <= 3
     assert values["neg_elbo.k: dead codes"] in (0, 1, 2)
     assert values["reconstruction: PSNR"] > 5
+    assert "darker: PSNR" not in values  # no parameter has a part in it
     assert values["digits: Fréchet distance"] > 0
     drawn = {Path(p).name for p in found["pictures"]}
     assert drawn == {"traversal-digits.png", "interpolation-digits.png", "nearest-digits.png"}
