@@ -20,6 +20,8 @@ from gendsl.target import Target
 
 Array = np.ndarray[Any, Any]
 
+NO_AVERAGES = "the program keeps no averaged weights (`ema` in `train:`): `--raw` changes nothing"
+
 
 class Examples(Protocol):
     """The bound data: counts, and batches by field name, as the program reads them."""
@@ -102,6 +104,11 @@ class Job:
         """The example axis, "" for a program without one."""
         kinds = ((n, d.kind) for n, d in self.source.interface.dims.items())
         return next((name for name, kind in kinds if kind == "batch"), "")
+
+    @property
+    def averages(self) -> bool:
+        """Whether training keeps averaged weights."""
+        return self.source.recipe.ema is not None
 
     @property
     def refuted(self) -> tuple[ClaimLine, ...]:

@@ -25,7 +25,7 @@ from gendsl.options import RunOptions
 from gendsl.run import checkpoint, manifest
 from gendsl.run.evaluate import readable
 from gendsl.run.folder import DEFAULT_PLACE, RunFolder
-from gendsl.run.job import Job
+from gendsl.run.job import NO_AVERAGES, Job
 from gendsl.run.prepare import prepare, program_of, read_program
 from gendsl.target import CompiledFunction
 
@@ -86,6 +86,8 @@ def reopen(path: Path, options: RunOptions, raw: bool) -> Reopened:
     source = program_of(analysis, replace(options, allow_refuted=True))
     job = prepare(replace(options, raw=raw or options.raw), source, options.target)
     _require_unchanged(then, job)
+    if raw and not job.averages:
+        print(f"note: {NO_AVERAGES}", file=sys.stderr)
     found = checkpoint.load(newest)
     checkpoint.check_fits(found, _shapes(job), newest)
     values = readable(found.values, ema=not job.raw)

@@ -26,7 +26,7 @@ from gendsl.run.compiled import Compiled
 from gendsl.run.eval_strips import write_strips
 from gendsl.run.evaluate import readable
 from gendsl.run.folder import RunFolder, choose, is_blank
-from gendsl.run.job import Job, Source
+from gendsl.run.job import NO_AVERAGES, Job, Source
 from gendsl.run.kept import Entry, Kept
 from gendsl.run.loop import Loop, Outcome, stop_on_signals
 from gendsl.run.prepare import prepare, program_of, proved, read_program
@@ -256,6 +256,8 @@ class Session:
             say("schedule " + ", ".join(f"{n} = {text}" for n, text in written.items()))
         if job.precision != FLOAT32:
             say(f"products {job.precision}: {PRECISIONS[job.precision]}")
+        if job.raw and not job.averages:
+            say(f"note     {NO_AVERAGES}")
         say(f"folder   {self.folder.path}")
         if then is not None:
             say(

@@ -170,6 +170,21 @@ def test_what_is_no_picture_says_why(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert f"= note: no picture: {why}\n" in capsys.readouterr().err
 
 
+def test_raw_without_averaged_weights_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    note = "the program keeps no averaged weights (`ema` in `train:`): `--raw` changes nothing\n"
+    for ema in (True, False):
+        program = tiny(tmp_path, TINY if ema else TINY.replace("    ema 0.9\n", ""))
+        out = str(tmp_path / f"run-{ema}")
+        assert main(["run", str(program), "--raw", "--steps", "2", "--out", out]) == 0
+        assert (f"note     {note}" in capsys.readouterr().out) is not ema
+        assert main(["sample", out, "--raw", "--n", "2"]) == 0
+        assert (f"note: {note}" in capsys.readouterr().err) is not ema
+        assert main(["sample", out, "--n", "2"]) == 0
+        assert "averaged" not in capsys.readouterr().err
+
+
 def test_pictures_of_an_earlier_step_say_so(run: Path, trained: Path) -> None:
     """Those of `gendsl eval`, in the report of a run that went on."""
     assert main(["eval", str(run)]) == 0
