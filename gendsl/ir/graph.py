@@ -140,7 +140,8 @@ class SamplerGraph:
     """A sampler: `size` is the name of its example axis (bound when it runs), `inputs` its
     arguments by name, `outputs` by result name ("" for the unnamed one). `defaults` are the
     arguments' defaults (a number, or "cycle" for 0, 1, 2, ... along an index argument); `sizes` all
-    bracket sizes with their defaults, the example axis first."""
+    bracket sizes with their defaults, the example axis first; `ranges` are those that the arguments
+    declare."""
 
     name: str
     size: str
@@ -149,6 +150,7 @@ class SamplerGraph:
     outputs: Mapping[str, Show]
     defaults: Mapping[str, Fraction | str] = field(default_factory=dict)
     sizes: Mapping[str, Dim] = field(default_factory=dict)
+    ranges: Mapping[str, Range] = field(default_factory=dict)
 
     def bound(self, sizes: Mapping[str, int], count: int) -> dict[str, int]:
         """All sizes for `count` examples, given the program's: its own ones at their defaults."""

@@ -240,6 +240,7 @@ class _Sampler:
     outputs: dict[str, Show] = field(default_factory=dict)
     defaults: dict[str, Fraction | str] = field(default_factory=dict)
     sizes: dict[str, Dim] = field(default_factory=dict)
+    ranges: dict[str, Range] = field(default_factory=dict)
 
     def done(self) -> SamplerGraph:
         return SamplerGraph(
@@ -250,6 +251,7 @@ class _Sampler:
             self.outputs,
             self.defaults,
             self.sizes,
+            self.ranges,
         )
 
 
@@ -420,6 +422,8 @@ class _Reader:
         if cursor.skip("default"):
             cycle = cursor.skip("cycle")
             sampler.defaults[name] = "cycle" if cycle else cursor.fraction()
+        if cursor.skip("range"):
+            sampler.ranges[name] = cursor.range()
 
     def _read_size(self, cursor: Cursor) -> None:
         name = cursor.name()

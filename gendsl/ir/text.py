@@ -221,7 +221,8 @@ class _Writer:
             yield f"  output {name_text(name)} = {self._show(show)}"
 
     def _default(self, s: SamplerGraph, name: str) -> str:
-        return f" default {s.defaults[name]}" if name in s.defaults else ""
+        default = f" default {s.defaults[name]}" if name in s.defaults else ""
+        return default + (f" range {s.ranges[name]}" if name in s.ranges else "")
 
     def _show(self, show: Show) -> str:
         text = self._ref(show.node)

@@ -124,7 +124,10 @@ def _sampler(definition: FnDef, lowering: Lowering, root: Env) -> SamplerGraph:
         if f.default is not None and not isinstance(f.default, bool)
     }
     count = defaults[example].constant if example in defaults else None
-    return SamplerGraph(signature.name, example, count or 64, inputs, outputs, given, defaults)
+    ranges = {f.name: f.type.range for f in signature.formals if f.type.range is not None}
+    return SamplerGraph(
+        signature.name, example, count or 64, inputs, outputs, given, defaults, ranges
+    )
 
 
 def image_sizes(type_: TensorType, env: Env) -> tuple[Dim, Dim, Dim] | None:

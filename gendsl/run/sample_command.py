@@ -18,7 +18,7 @@ import numpy as np
 
 from gendsl.diagnostics.model import fail
 from gendsl.diagnostics.suggest import did_you_mean
-from gendsl.ir.graph import SamplerGraph
+from gendsl.ir.graph import Node, SamplerGraph
 from gendsl.noise import Noise
 from gendsl.ops.leaf import Input
 from gendsl.run import pictures
@@ -26,7 +26,7 @@ from gendsl.run.files import write_whole
 from gendsl.run.reopen import Reopened
 from gendsl.run.sample import Result, arguments, result_of
 from gendsl.shape.dim import Dim
-from gendsl.shape.tensor_type import Fin
+from gendsl.shape.tensor_type import Fin, Range
 
 Array = np.ndarray[Any, Any]
 
@@ -112,7 +112,37 @@ def _set(run: Reopened, sampler: SamplerGraph, settings: Mapping[str, str]) -> S
                 f"the sampler `{sampler.name}` has no argument `{name}` that can be set",
                 help=_instead(run, sampler, name, text),
             )
-    return replace(sampler, sizes=sizes, defaults=numbers)
+    made = replace(sampler, sizes=sizes, defaults=numbers)
+    for name in settings:
+        _allowed(made, name, run.job.sizes)
+    return made
+
+
+def _allowed(sampler: SamplerGraph, name: str, sizes: Mapping[str, int]) -> None:
+    """Refuse a number that the argument's type has not: an index beyond its end, a real outside of
+    the declared range."""
+    node, value = sampler.inputs.get(name), sampler.defaults.get(name)
+    if node is None or not isinstance(value, Fraction):
+        return
+    wanted = ""
+    if isinstance(node.type.elem, Fin):
+        end = node.type.elem.bound.size(sampler.bound(sizes, 1))
+        wanted = "" if value < end else f"0 to {end - 1}"
+    elif (declared := sampler.ranges.get(name)) is not None and not declared.holds(value):
+        wanted = str(declared)
+    if wanted:
+        raise fail(
+            "E1082",
+            f"`{name} = {value}` is not in {wanted}, where `{sampler.name}` takes it from",
+            help=f"for example `--set {name}={_example(node, sampler.ranges.get(name))}`",
+        )
+
+
+def _example(node: Node, declared: Range | None) -> str:
+    if declared is None:
+        return "0"
+    low, high = declared.low, declared.high
+    return str(float(low if low is not None else high if high is not None else 0))
 
 
 def _settable(sampler: SamplerGraph) -> list[str]:

@@ -90,6 +90,11 @@ class Range:
     low: Fraction | None
     high: Fraction | None
 
+    def holds(self, value: Fraction) -> bool:
+        """Whether a number lies in it."""
+        below = self.low is not None and value < self.low
+        return not below and (self.high is None or value <= self.high)
+
     def __str__(self) -> str:
         low = "-inf" if self.low is None else str(self.low)
         return f"{low}..{'inf' if self.high is None else self.high}"

@@ -61,7 +61,7 @@ train:
     batch B = 64
     steps 100
 
-sampler digits[N = 6](spread: real = 1.0) -> [N, (C H W)] in 0..1:
+sampler digits[N = 6](spread: real in 0..4 = 1.0) -> [N, (C H W)] in 0..1:
     z: [N, Z] ~ normal(mean = 0, var = 1)
     return decoder(spread * z)
 
@@ -121,6 +121,10 @@ def test_what_cannot_be_sampled_says_so(
     assert "did you mean `digits`" in failure(capsys, "sample", str(run), "digit")
     assert "E1082" in failure(capsys, "sample", str(run), "--set", "spraed=1")
     assert "E1082" in failure(capsys, "sample", str(run), "numbers", "--set", "y=-1")
+    beyond = failure(capsys, "sample", str(run), "numbers", "--set", "y=10")
+    assert "E1082" in beyond and "0 to 9" in beyond
+    outside = failure(capsys, "sample", str(run), "--set", "spread=-1")
+    assert "E1082" in outside and "0..4" in outside and "--set spread=0.0" in outside
     assert "E1083" in failure(capsys, "sample", str(run), "--out", str(tmp_path / "a.gif"))
     assert "E1083" in failure(capsys, "sample", str(run), "numbers", "--out", "a.png")
 
