@@ -60,6 +60,11 @@ class Chart:
     y: Axis
     series: tuple[Series, ...]
 
+    @property
+    def scale(self) -> str:
+        """The unit, where there is one, and whether the axis is logarithmic."""
+        return ", ".join(word for word in (self.unit, "log scale" if self.y.log else "") if word)
+
 
 def chart(title: str, unit: str, series: Sequence[Series], log: bool | None = None) -> Chart:
     """Settle the axes. `log` None asks whether a linear axis would press most values flat; a value

@@ -94,10 +94,9 @@ def panel_sheet(charts: Sequence[Chart]) -> Image.Image:
 
 
 def _panel(pen: _Pen, chart: Chart) -> None:
-    unit = f"{chart.unit}, log scale" if chart.y.log else chart.unit
     used = pen.text(LEFT, 8, chart.title, 14, INK, "lt")
-    if unit:
-        pen.text(LEFT + used + 8, 10, unit, 11, FAINT, "lt")
+    if chart.scale:
+        pen.text(LEFT + used + 8, 10, chart.scale, 11, FAINT, "lt")
     plot_width, plot_height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 
     def place(x: float, y: float) -> Point:

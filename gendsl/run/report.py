@@ -160,10 +160,9 @@ def _section(title: str, body: str) -> str:
 def _curves(drawn: list[Chart]) -> str:
     cells = []
     for picture in drawn:
-        scale = ", log scale" if picture.y.log else ""
         cells.append(
-            f'<div class="card"><h3>{escape(picture.title)} <span>{escape(picture.unit)}{scale}'
-            f"</span></h3>{svg(picture)}{legend(picture.series)}</div>"
+            f'<div class="card"><h3>{escape(picture.title)} <span>{escape(picture.scale)}</span>'
+            f"</h3>{svg(picture)}{legend(picture.series)}</div>"
         )
     return _section("Curves", f'<div class="charts">{"".join(cells)}</div>' if cells else "")
 

@@ -167,6 +167,20 @@ def test_a_long_fall_gets_a_log_axis_unless_values_reach_zero() -> None:
     assert not chart.chart("t", "", [chart.Series("a", "train", below)]).y.log
 
 
+@pytest.mark.parametrize(
+    ("unit", "log", "scale"),
+    [
+        ("", False, ""),
+        ("", True, "log scale"),
+        ("nats", False, "nats"),
+        ("nats", True, "nats, log scale"),
+    ],
+)
+def test_a_chart_says_its_unit_and_scale(unit: str, log: bool, scale: str) -> None:
+    points = ((0.0, 1.0), (1.0, 2.0))
+    assert chart.chart("t", unit, [chart.Series("s", "value", points)], log=log).scale == scale
+
+
 def test_the_running_mean_keeps_straight_lines() -> None:
     line = tuple((float(k), 3.0 * k + 1.0) for k in range(100))
     found = chart.smooth(line)
