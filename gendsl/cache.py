@@ -15,6 +15,23 @@ import sys
 import tempfile
 from pathlib import Path
 
+from gendsl.diagnostics.model import fail
+
+
+def folder(name: str) -> Path:
+    """The folder of that name in the user's cache: in `$XDG_CACHE_HOME` or `~/.cache`; E1017 where
+    there is neither."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    try:
+        root = Path(base) if base else Path.home() / ".cache"
+    except RuntimeError as error:
+        raise fail(
+            "E1017",
+            "there is no home folder to keep data sets and compiled programs in",
+            help="set XDG_CACHE_HOME to a folder that can be written",
+        ) from error
+    return root / "gendsl" / name
+
 
 def read_entry(path: Path, what: str) -> bytes | None:
     """The entry's bytes; None if there is none, or none that can be trusted. `what`: it in a few

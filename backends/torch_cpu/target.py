@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import linecache
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from backends.torch_cpu.emit import CARRIED, CONTAINERS, SEVERAL_THREADS
 from backends.torch_cpu.written import Written, elements, identity, kept, write_out
+from gendsl.cache import folder
 from gendsl.ir.graph import Node, postorder
 from gendsl.ir.merge import merge
 from gendsl.ir.plan import Plan
@@ -330,8 +330,7 @@ class TorchCpu:
 
     def keeping_plans(self) -> TorchCpu:
         """This target with compiled plans kept in the user's cache folder."""
-        base = os.environ.get("XDG_CACHE_HOME")
-        return TorchCpu((Path(base) if base else Path.home() / ".cache") / "gendsl" / "plans")
+        return TorchCpu(folder("plans"))
 
     def with_precision(self, precision: str) -> TorchCpu:
         """Products here are float32 as IEEE 754 has it: one policy under two names."""

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import linecache
-import os
 from pathlib import Path
 from typing import Any
 
 from backends.triton_cuda.notice import warn
-from gendsl.cache import put
+from gendsl import cache
 
 
 def folder() -> Path:
     """Where generated source lies."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "gendsl" / "triton"
+    return cache.folder("triton")
 
 
 def digest(text: str) -> str:
@@ -33,7 +31,7 @@ def keep(name: str, text: str) -> str:
     path = folder() / f"{name}-{digest(text)}.py"
     try:
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            put(path, text.encode())  # another process may load the same program right now
+            cache.put(path, text.encode())  # another process may load the same program right now
     except OSError as problem:
         warn(
             "W0902",

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from gendsl import cache
 from gendsl.data.read_idx import open_plain_or_gzip
 from gendsl.data.sets import DIGIT_CLASSES, FASHION_CLASSES, FetchedSet, Piece
 from gendsl.diagnostics.model import fail
@@ -74,16 +75,7 @@ def bundled_set(name: str) -> BundledSet | None:
 
 
 def cache_folder(name: str) -> Path:
-    base = os.environ.get("XDG_CACHE_HOME")
-    try:
-        root = Path(base) if base else Path.home() / ".cache"
-    except RuntimeError as error:
-        raise fail(
-            "E1017",
-            "there is no home folder to keep data sets in",
-            help="set XDG_CACHE_HOME to a folder that can be written",
-        ) from error
-    return root / "gendsl" / "data" / name
+    return cache.folder("data") / name
 
 
 def folders(known: FetchedSet) -> tuple[Path, ...]:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 import gendsl
 from gendsl import resources
-from gendsl.cache import read_entry, write_entry
+from gendsl.cache import folder, read_entry, write_entry
 from gendsl.driver import Imported, find_module, read
 from gendsl.options import RunOptions
 
@@ -69,15 +69,15 @@ def look(options: RunOptions) -> Entry:
     return Entry(path, read_entry(path, "program"))
 
 
-def opened(entry: Entry) -> Kept | None:
-    """What is kept there, while the program imports what it did."""
+def opened(entry: Entry, texts: Mapping[str, str] | None = None) -> Kept | None:
+    """What is kept there, while the program imports what it did; `texts` as in `RunOptions`."""
     if entry.body is None:
         return None
     from gendsl.run.packed import unpack
 
     found = unpack(entry.body)
     assert isinstance(found, Kept)
-    if any(find_module(i.name, i.importer) != i.source for i in found.imports):
+    if any(find_module(i.name, i.importer, texts) != i.source for i in found.imports):
         return None
     return found
 
@@ -93,18 +93,16 @@ def keep(entry: Entry, made: Kept) -> None:
 
 
 def _place(options: RunOptions) -> Path:
-    base = os.environ.get("XDG_CACHE_HOME")
-    folder = (Path(base) if base else Path.home() / ".cache") / "gendsl" / "programs"
     digest = hashlib.sha256()
     for part in _parts(options):  # each after its length, so that no two lists read alike
         digest.update(b"%d\n" % len(part))
         digest.update(part)
-    return folder / f"{digest.hexdigest()}.program"
+    return folder("programs") / f"{digest.hexdigest()}.program"
 
 
 def _parts(options: RunOptions) -> Iterator[bytes]:
     """Everything that decides about an entry, but for what the program imports."""
-    source = read(options.program)
+    source = read(options.program, options.texts)
     for text in (FORMAT, sys.version, platform.machine(), options.program, options.passes):
         yield text.encode()
     yield source.path.encode()
@@ -120,6 +118,6 @@ def _parts(options: RunOptions) -> Iterator[bytes]:
 
 
 def _own_files() -> Iterator[Path]:
-    for folder, inside, files in os.walk(Path(gendsl.__file__).parent):
+    for place, inside, files in os.walk(Path(gendsl.__file__).parent):
         inside[:] = sorted(name for name in inside if name not in _NO_PART)
-        yield from (Path(folder, name) for name in sorted(files) if name.endswith(".py"))
+        yield from (Path(place, name) for name in sorted(files) if name.endswith(".py"))

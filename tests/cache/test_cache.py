@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gendsl.cache import put, read_entry, write_entry
+from gendsl.cache import folder, put, read_entry, write_entry
+from gendsl.diagnostics.model import GendslError
 
 
 def test_what_was_written_comes_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,3 +74,17 @@ def test_what_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(OSError, match="No space"):
         put(path, b"new")
     assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"old"]
+
+
+def test_without_a_home_the_fix_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", lambda: _homeless())
+    with pytest.raises(GendslError) as caught:
+        folder("plans")
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == "E1017"
+    assert "XDG_CACHE_HOME" in str(diagnostic.help)
+
+
+def _homeless() -> Path:
+    raise RuntimeError("Could not determine home directory.")
