@@ -6,6 +6,7 @@ the user wrote them. Nothing here has been checked against a program, data or a 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,7 @@ class RunOptions:
     tune: measure tiles of kernels on this GPU before training.
     raw: draw samples with the trained weights even where there are averaged (EMA) ones.
     format: how diagnostics are rendered: "text", "concise" or "json".
+    texts: files as a run has kept them, by path, which are not read from the disk.
     """
 
     program: str
@@ -50,6 +52,7 @@ class RunOptions:
     raw: bool = False
     passes: str = "all"
     format: str = "text"
+    texts: Mapping[str, str] | None = None
 
     @property
     def target(self) -> str:

@@ -35,7 +35,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="go on with the run in the folder (the program's newest), with the flags it had",
+        help="go on with the run in the folder (the program's newest), with the flags it had; "
+        "`--resume --out DIR` needs no PROGRAM",
     )
     parser.add_argument(
         "--raw", action="store_true", help="sample with the trained, not the averaged weights"
@@ -70,16 +71,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    if args.program is None:
-        raise UsageError("no program given", "`gendsl run vae`, or a `.gml` file")
+    if args.program is None and not (args.resume and args.out):
+        fix = "`gendsl run vae`, or a `.gml` file"
+        if args.resume:
+            fix += "; with `--out DIR` the program is that of the run in this folder"
+        raise UsageError("no program given", fix)
     if args.tune and (not args.cuda or args.emit is not None):
         raise UsageError("`--tune` measures kernels on a GPU", "`gendsl run PROGRAM --cuda --tune`")
     from gendsl.cli.programs import require_program
 
-    require_program(args.program)
+    texts = None
+    if args.program is None:
+        args.program, texts = _program_of(args.out)
+    else:
+        require_program(args.program)
     from gendsl.run import kept, startup
 
-    asked = as_before(args) if args.resume else options(args)
+    asked = replace(as_before(args) if args.resume else options(args), texts=texts)
     with startup.quick():
         _check_passes(args.passes)
         entry = None if args.emit else kept.look(asked)
@@ -105,6 +113,15 @@ def _front_text(analysis: Analysis, stage: str) -> str | None:
     from gendsl.cli.emit import stage_text
 
     return stage_text(analysis, stage)
+
+
+def _program_of(folder: Path) -> tuple[str, dict[str, str]]:
+    """The program of the run in a folder, and its files as the run has kept them."""
+    from gendsl.run.reopen import run_manifest, texts_of
+
+    then = run_manifest(folder)
+    program = options_of(then["command"]).program
+    return program, texts_of(then, program)
 
 
 def as_before(args: argparse.Namespace) -> RunOptions:

@@ -34,11 +34,9 @@ from gendsl.run.startup import alone
 from gendsl.run.targets import find
 
 
-def read_program(
-    options: RunOptions, sink: Sink, prove: bool, texts: Mapping[str, str] | None = None
-) -> Analysis:
-    """Stages 0 to 4; errors raise, warnings stay in the sink. `texts` as in `driver.analyse`."""
-    analysis = driver.analyse(options.program, sink, prove=False, texts=texts)
+def read_program(options: RunOptions, sink: Sink, prove: bool) -> Analysis:
+    """Stages 0 to 4; errors raise, warnings stay in the sink."""
+    analysis = driver.analyse(options.program, sink, prove=False, texts=options.texts)
     if sink.has_errors:
         raise GendslError(*sink.sorted())
     return proved(analysis) if prove else analysis

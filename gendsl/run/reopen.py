@@ -79,10 +79,8 @@ def reopen(path: Path, options: RunOptions, raw: bool) -> Reopened:
             f"{path} holds no checkpoint yet",
             help="one is written after 100 steps or 30 seconds, and one at the end of the run",
         )
-    texts = _texts(then, options.program)
-    for file, text in texts.items():
-        _say_what_became(file, text)
-    analysis = read_program(options, Sink(), prove=False, texts=texts)
+    options = replace(options, texts=texts_of(then, options.program))
+    analysis = read_program(options, Sink(), prove=False)
     source = program_of(analysis, replace(options, allow_refuted=True))
     job = prepare(replace(options, raw=raw or options.raw), source, options.target)
     _require_unchanged(then, job)
@@ -95,22 +93,24 @@ def reopen(path: Path, options: RunOptions, raw: bool) -> Reopened:
     return Reopened(folder, job, analysis.program, analysis.obligations, found.step, values)
 
 
-def _texts(then: manifest.Json, program: str) -> dict[str, str]:
-    """The program and its own modules as they were trained, by path. Runs of an older gendsl kept
-    the program alone."""
+def texts_of(then: manifest.Json, program: str) -> dict[str, str]:
+    """The program and its own modules as they were trained, by path; a file that is not what it was
+    is said. Runs of an older gendsl kept the program alone."""
     kept = then["program"]
-    return {program: kept["text"], **kept.get("modules", {})}
+    texts = {program: kept["text"], **kept.get("modules", {})}
+    for path, text in texts.items():
+        what = _became(path, text)
+        if what:
+            print(f"note: {path} {what}: taken as the run has kept it", file=sys.stderr)
+    return texts
 
 
-def _say_what_became(path: str, text: str) -> None:
-    """A note on stderr where a file is not what it was."""
+def _became(path: str, text: str) -> str:
+    """How a file is not what it was, if so."""
     try:
-        if read(path).text == text:
-            return
-        what = "has changed since this run was started"
+        return "" if read(path).text == text else "has changed since this run was started"
     except GendslError:
-        what = "is not there any more"
-    print(f"note: {path} {what}: taken as the run has kept it", file=sys.stderr)
+        return "is not there any more"
 
 
 def _shapes(job: Job) -> dict[str, tuple[int, ...]]:

@@ -83,7 +83,7 @@ def program(
 ) -> tuple[Source, Callable[[Job], Made]]:
     """The program to train, and the way to its verdicts and graphs, which may take long: as kept by
     an earlier run, else from its text, and kept once there are graphs. Raises E1054 on that way."""
-    found = kept.opened(entry)
+    found = kept.opened(entry, options.texts)
     if found is not None:
         warn(found.warnings, found.file)
         return found.source, lambda job: (found.source, found.step, found.initial)

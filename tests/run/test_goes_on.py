@@ -171,6 +171,32 @@ def test_what_is_no_picture_says_why(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert f"= note: no picture: {why}\n" in capsys.readouterr().err
 
 
+def test_a_run_goes_on_with_the_program_that_it_keeps(
+    trained: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--resume --out DIR` says enough, whatever has become of the file."""
+    program = trained / "tiny.gml"
+    text, words = program.read_text(), ["run", "--resume", "--out", str(run)]
+    assert main([*words, "--steps", "22"]) == 0
+    out, err = capsys.readouterr()
+    assert "resumed  at step 20\n" in out and err == ""
+    try:
+        program.write_text(text.replace("dim hidden = 8", "dim hidden = 9").replace("0.1", "0.2"))
+        assert main([*words, "--steps", "24"]) == 0
+        assert "tiny.gml has changed since this run was started: taken" in capsys.readouterr().err
+        program.unlink()
+        assert main([*words, "--steps", "26"]) == 0
+        assert "tiny.gml is not there any more: taken as" in capsys.readouterr().err
+    finally:
+        program.write_text(text)
+    found = json.loads((run / "manifest.json").read_text())
+    assert found["progress"]["step"] == 26 and found["program"]["text"] == text
+    assert main(["run", "--resume", "--out", str(tmp_path / "none")]) == 1
+    assert "E1042" in capsys.readouterr().err
+    assert main(["run", "--resume"]) == 2
+    assert "with `--out DIR` the program is that of the run in" in capsys.readouterr().err
+
+
 def test_raw_without_averaged_weights_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
