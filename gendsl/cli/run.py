@@ -116,12 +116,12 @@ def _front_text(analysis: Analysis, stage: str) -> str | None:
 
 
 def _program_of(folder: Path) -> tuple[str, dict[str, str]]:
-    """The program of the run in a folder, and its files as the run has kept them."""
-    from gendsl.run.reopen import run_manifest, texts_of
+    """The program of the run in a folder, and files of it that have changed, as they were."""
+    from gendsl.run.reopen import run_manifest, kept_texts
 
     then = run_manifest(folder)
     program = options_of(then["command"]).program
-    return program, texts_of(then, program)
+    return program, kept_texts(then, program)
 
 
 def as_before(args: argparse.Namespace) -> RunOptions:

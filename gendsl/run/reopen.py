@@ -79,7 +79,7 @@ def reopen(path: Path, options: RunOptions, raw: bool) -> Reopened:
             f"{path} holds no checkpoint yet",
             help="one is written after 100 steps or 30 seconds, and one at the end of the run",
         )
-    options = replace(options, texts=texts_of(then, options.program))
+    options = replace(options, texts=kept_texts(then, options.program))
     analysis = read_program(options, Sink(), prove=False)
     source = program_of(analysis, replace(options, allow_refuted=True))
     job = prepare(replace(options, raw=raw or options.raw), source, options.target)
@@ -93,14 +93,14 @@ def reopen(path: Path, options: RunOptions, raw: bool) -> Reopened:
     return Reopened(folder, job, analysis.program, analysis.obligations, found.step, values)
 
 
-def texts_of(then: manifest.Json, program: str) -> dict[str, str]:
-    """The program and its own modules as they were trained, by path; a file that is not what it was
-    is said. Runs of an older gendsl kept the program alone."""
-    kept = then["program"]
-    texts = {program: kept["text"], **kept.get("modules", {})}
-    for path, text in texts.items():
+def kept_texts(then: manifest.Json, program: str) -> dict[str, str]:
+    """Of the program and its own modules, by path, those whose files are not what they were, as the
+    run has kept them; each is said. Runs of an older gendsl kept the program alone."""
+    kept, texts = then["program"], {}
+    for path, text in {program: kept["text"], **kept.get("modules", {})}.items():
         what = _became(path, text)
         if what:
+            texts[path] = text
             print(f"note: {path} {what}: taken as the run has kept it", file=sys.stderr)
     return texts
 

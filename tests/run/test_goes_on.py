@@ -179,7 +179,7 @@ def test_a_run_goes_on_with_the_program_that_it_keeps(
     text, words = program.read_text(), ["run", "--resume", "--out", str(run)]
     assert main([*words, "--steps", "22"]) == 0
     out, err = capsys.readouterr()
-    assert "resumed  at step 20\n" in out and err == ""
+    assert out.startswith(f"{program}  graph ") and "resumed  at step 20\n" in out and err == ""
     try:
         program.write_text(text.replace("dim hidden = 8", "dim hidden = 9").replace("0.1", "0.2"))
         assert main([*words, "--steps", "24"]) == 0
