@@ -12,8 +12,11 @@ printed. Then they take turns: in each round every contender runs for about a te
 while the others wait, in an order that rotates and turns round. After a turn all rest: threads of a
 contender's pool spin for some milliseconds after its last step (OpenBLAS for about 20), and would
 hold processors that the next one needs. A step includes its noise, drawn by each contender's own
-generator, and the optimizer; batches are ready. Kept are the mean time per step of each turn;
-ratios are of minima over rounds ("ratio", a peer's time over ours) and of medians.
+generator, and the optimizer; batches are ready. Kept is the mean time per step of each turn.
+
+"ratio" is a peer's time over ours in the same round, the median over rounds: a virtual machine has
+phases of seconds in which all is slower by up to 40%, and the two turns of a round mostly lie in
+one. "minimum_ratio" is of the shortest times of each, which a single quick moment decides.
 
 `--startup` (part of the whole run) prints the time from the start of a process to the end of its
 first step, with torch.compile's caches empty and filled, and of `gendsl check` and `gendsl run`.
@@ -30,6 +33,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from benchmarks.speed import report, startup
 from benchmarks.speed.peak import peak_gflops
@@ -128,8 +132,8 @@ def ratios(results: Sequence[Result]) -> Mapping[str, object]:
     workloads = {
         r.workload: {
             "ratio": {p: _rounded(r.ratio(p)) for p in PEERS},
-            "median_ratio": {p: _rounded(r.median_ratio(p)) for p in PEERS},
-            "us": {c: round(1e6 * min(t), 1) for c, t in r.times.items()},
+            "minimum_ratio": {p: _rounded(r.minimum_ratio(p)) for p in PEERS},
+            "us": {c: round(1e6 * median(t), 1) for c, t in r.times.items()},
             "largest_loss_difference": r.worst,
         }
         for r in results

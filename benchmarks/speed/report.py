@@ -30,13 +30,15 @@ class Result:
     cold: Mapping[str, float]
 
     def ratio(self, peer: str) -> float | None:
-        """Minimum of the peer over ours."""
-        return min(self.times[peer]) / min(self.times[OURS]) if peer in self.times else None
-
-    def median_ratio(self, peer: str) -> float | None:
+        """The peer's time over ours in the same round, the median over rounds."""
         if peer not in self.times:
             return None
-        return median(self.times[peer]) / median(self.times[OURS])
+        pairs = zip(self.times[peer], self.times[OURS], strict=True)
+        return median(theirs / ours for theirs, ours in pairs)
+
+    def minimum_ratio(self, peer: str) -> float | None:
+        """The peer's shortest time over ours."""
+        return min(self.times[peer]) / min(self.times[OURS]) if peer in self.times else None
 
     def best(self, peers: Iterable[str]) -> float | None:
         """The smallest ratio among some peers."""
@@ -55,11 +57,11 @@ def _rows(cells: Iterable[Sequence[str]]) -> list[str]:
 def line(result: Result) -> str:
     """One workload in one line."""
     parts = [f"{p} {_times(result.ratio(p))}" for p in PEERS if p in result.times]
-    return f"  {1e6 * min(result.times[OURS]):,.0f} us; times ours: {', '.join(parts)}"
+    return f"  {1e6 * median(result.times[OURS]):,.0f} us; times ours: {', '.join(parts)}"
 
 
 def times_table(results: Sequence[Result], peak: float | None) -> str:
-    """Microseconds (minimum, median) and ratios."""
+    """Microseconds (median, minimum) and ratios."""
     names = [OURS, *PEERS]
     lines = ["| workload | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
     for r in results:
@@ -69,9 +71,9 @@ def times_table(results: Sequence[Result], peak: float | None) -> str:
                 cells.append("-")
                 continue
             times = r.times[name]
-            text = f"{1e6 * min(times):,.0f} ({1e6 * median(times):,.0f})"
+            text = f"{1e6 * median(times):,.0f} ({1e6 * min(times):,.0f})"
             if name != OURS:
-                text += f" **{r.ratio(name):.2f}** ({r.median_ratio(name):.2f})"
+                text += f" **{r.ratio(name):.2f}** ({r.minimum_ratio(name):.2f})"
             cells.append(text)
         lines += _rows([cells])
     if peak is None:
@@ -150,11 +152,13 @@ def table(
         f"{rounds} interleaved rounds. What each contender is, and how it was timed: docstrings of "
         "`benchmarks/cpu.py` and `benchmarks/peers/speed/torch_step.py`.",
         "![Time of a step relative to gendsl's](cpu.svg)",
-        "## Times the time of gendsl (ratio of minima)",
+        "## Times the time of gendsl",
         best_table(results),
-        "Losses of ten steps from the same weights, batches and noise were compared first.",
+        "A contender's time over gendsl's in the same round, the median over rounds. Losses of ten "
+        "steps from the same weights, batches and noise were compared first.",
         "## Microseconds per step",
-        "Minimum (median) over rounds, and **times gendsl's minimum** (median).",
+        "Median (minimum) over rounds, and **times gendsl's in the same round** (minimum over "
+        "minimum).",
         times_table(results, peak),
         "## Seconds from the start of a process to the end of its first step",
         "Caches of torch.compile empty / filled. For gendsl this is reading the program, compiling "

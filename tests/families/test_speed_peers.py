@@ -12,6 +12,8 @@ from benchmarks.peers.speed.torch_step import TorchContender
 from benchmarks.peers.speed.turns import Arrays, material
 from benchmarks.speed import workloads
 from benchmarks.speed.ours import Gendsl
+from benchmarks.speed.report import Result
+from benchmarks.speed.worker import OURS
 from benchmarks.speed.workloads import WORKLOADS, write_material
 
 STEPS = 2
@@ -61,3 +63,13 @@ def test_the_work_is_what_the_table_says(given: Given) -> None:
 
 def test_every_workload_is_a_program() -> None:
     assert {path.stem for path in workloads.FOLDER.glob("*.gml")} == set(WORKLOADS)
+
+
+def test_a_ratio_is_of_turns_in_the_same_round() -> None:
+    """A slow phase that both see changes nothing, one quick moment of either next to nothing."""
+    times = {OURS: (1.0, 2.0, 1.0, 0.5), "jax": (1.2, 2.4, 1.2, 1.2)}
+    result = Result("mlp_vae", times, {}, 0.0, {})
+    assert result.ratio("jax") == pytest.approx(1.2)
+    assert result.minimum_ratio("jax") == pytest.approx(2.4)
+    assert result.ratio("numpy") is None
+    assert result.best(("jax", "numpy")) == pytest.approx(1.2)
