@@ -117,7 +117,7 @@ def _front_text(analysis: Analysis, stage: str) -> str | None:
 
 def _program_of(folder: Path) -> tuple[str, dict[str, str]]:
     """The program of the run in a folder, and files of it that have changed, as they were."""
-    from gendsl.run.reopen import run_manifest, kept_texts
+    from gendsl.run.reopen import kept_texts, run_manifest
 
     then = run_manifest(folder)
     program = options_of(then["command"]).program
