@@ -52,7 +52,7 @@ def find_sampler(run: Reopened, name: str) -> SamplerGraph:
         raise fail(
             "E1081",
             f"{run.job.source.path} has no sampler: there is nothing to draw",
-            help="add `sampler images[N = 64]() -> [N, (C H W)] in 0..1:` to the program",
+            help=f"add `sampler examples[N = 64] -> {_like_data(run)}:` to the program",
         )
     if not name:
         return next(iter(samplers.values()))
@@ -64,6 +64,15 @@ def find_sampler(run: Reopened, name: str) -> SamplerGraph:
             help=did_you_mean(name, list(samplers)) or f"its samplers are {listed}",
         )
     return samplers[name]
+
+
+def _like_data(run: Reopened) -> str:
+    """The type of examples as the program declares its data, `[N, C, H, W] in 0..1`."""
+    fields = [f for f in run.job.source.interface.data.values() if f.factors]
+    if not fields:
+        return "[N, (C H W)] in 0..1"
+    axes = ", ".join(["N", *(str(item) for item in fields[0].type.items[1:])])
+    return f"[{axes}]" + (f" in {fields[0].range}" if fields[0].range is not None else "")
 
 
 def draw(

@@ -197,6 +197,38 @@ def test_a_run_goes_on_with_the_program_that_it_keeps(
     assert "with `--out DIR` the program is that of the run in" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("declared", "told"),
+    [
+        ("x: [B, (C H W)] in 0..1 from digits", "[N, (C H W)] in 0..1"),
+        ("x: [B, C, H, W] in 0..1 from digits", "[N, C, H, W] in 0..1"),
+        ("x: [B, D] from synthetic_ring8", "[N, D]"),
+    ],
+)
+def test_a_sampler_that_is_missing_would_draw_what_the_data_are(
+    declared: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    axes = declared.partition("[B, ")[2].partition("]")[0]
+    (tmp_path / "none.gml").write_text(f"""\
+batch B
+
+data {declared}
+
+param centre: [{axes}] init normal(mean = 0, var = 1)
+
+objective gap:
+    minimize mean[B](sum[{axes}](square(x - centre)))
+
+train:
+    step gap over centre with sgd(lr = 0.1)
+    batch B = 8
+    steps 1
+""")
+    assert main(["run", str(tmp_path / "none.gml"), "--out", str(tmp_path / "run")]) == 0
+    assert main(["sample", str(tmp_path / "run")]) == 1
+    assert f"help: add `sampler examples[N = 64] -> {told}:` to" in capsys.readouterr().err
+
+
 def test_raw_without_averaged_weights_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
