@@ -1,7 +1,8 @@
-"""Line charts: what is drawn, ticks, and the inline SVG of the report page.
+"""Charts: what is drawn, ticks, and the inline SVG of the report page.
 
-In: series of (step, value) points. Out: a `Chart` with its axes settled, and its SVG text. The SVG
-names CSS classes instead of colours, so that the page's light and dark styles both hold for it.
+In: series of (step, value) points, or of points of a plane (see `scatter`). Out: a `Chart` with its
+axes settled, and its SVG text. The SVG names CSS classes instead of colours, so that the page's
+light and dark styles both hold for it.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ EARLY = 50  # the first 50th of a run counts as its start
 SMOOTHED = 30  # from this many points on, a noisy series gets a smoothed line over it
 JOINED = 12  # from this many evaluations on a line joins them; through fewer it would cut corners
 EVALUATIONS = ("heldout", "ema")  # styles that are drawn as markers
+SCATTERED = ("data", "sample")  # styles whose points have no order: markers alone
 
 
 @dataclass(frozen=True)
 class Series:
-    """`style`: "train" (thin, noisy), "smooth" (its average), "heldout", "ema" or "value"."""
+    """`style`: "train" (thin, noisy), "smooth" (its average), "heldout", "ema" or "value"; "data"
+    and "sample" for points of a plane."""
 
     name: str
     style: str
@@ -59,6 +62,8 @@ class Chart:
     x: Axis
     y: Axis
     series: tuple[Series, ...]
+    across: str = "step"  # what the x axis is
+    height: int = HEIGHT
 
     @property
     def scale(self) -> str:
@@ -152,7 +157,8 @@ def with_smooth(series: Series) -> tuple[Series, ...]:
 def lines(picture: Chart, series: Series) -> list[list[Point]]:
     """The line through the points in pieces, cut off where it leaves the chart; none through a few
     evaluations."""
-    if series.style in EVALUATIONS and len(series.points) < JOINED:
+    few = series.style in EVALUATIONS and len(series.points) < JOINED
+    if few or series.style in SCATTERED:
         return []
     places = [(picture.x.place(x), picture.y.at(y)) for x, y in series.points]
     pieces: list[list[Point]] = []
@@ -182,11 +188,15 @@ def _inside(first: Point, last: Point) -> tuple[Point, Point] | None:
 
 
 def markers(picture: Chart, series: Series) -> list[tuple[float, float, bool]]:
-    """Where each point of a series of evaluations, or a single point, is marked, and whether it
-    lies beyond the edge that it is marked at."""
-    if series.style not in EVALUATIONS and len(series.points) != 1:
+    """Where each point of a series of evaluations, of a plane, or a single point, is marked, and
+    whether it is an evaluation that lies beyond the edge that it is marked at."""
+    evaluated = series.style in EVALUATIONS
+    if not evaluated and series.style not in SCATTERED and len(series.points) != 1:
         return []
-    return [(picture.x.place(x), picture.y.place(y), picture.y.at(y) > 1) for x, y in series.points]
+    return [
+        (picture.x.place(x), picture.y.place(y), evaluated and picture.y.at(y) > 1)
+        for x, y in series.points
+    ]
 
 
 # ---- SVG ---------------------------------------------------------------------------------

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from gendsl.run.chart import (
     BOTTOM,
     EVALUATIONS,
-    HEIGHT,
     LEFT,
     RIGHT,
+    SCATTERED,
     TOP,
     WIDTH,
     Chart,
@@ -39,7 +39,10 @@ COLOURS = {
     "heldout": (217, 95, 14),
     "ema": (35, 139, 94),
     "value": (46, 98, 178),
+    "data": (247, 200, 160),
+    "sample": (36, 84, 160),
 }
+RADII = {"data": 2.6, "sample": 1.2}
 WIDTHS = {"train": 1.0, "smooth": 1.8, "heldout": 1.8, "ema": 1.8, "value": 1.8}
 INK, FAINT, RULE = (40, 44, 52), (110, 116, 126), (228, 230, 234)
 
@@ -47,12 +50,12 @@ INK, FAINT, RULE = (40, 44, 52), (110, 116, 126), (228, 230, 234)
 class _Pen:
     """Draws in chart units at a place of the sheet."""
 
-    def __init__(self, sheet: Any, left: float, top: float) -> None:
+    def __init__(self, sheet: Any, left: float, top: float, zoom: float) -> None:
         from PIL import ImageDraw
 
         self._draw = ImageDraw.Draw(sheet)
         self._left, self._top = left, top
-        self._zoom = ZOOM * OVER
+        self._zoom = zoom
 
     def _at(self, x: float, y: float) -> tuple[float, float]:
         return (self._left + x) * self._zoom, (self._top + y) * self._zoom
@@ -79,17 +82,18 @@ class _Pen:
         return float(font.getlength(text)) / self._zoom
 
 
-def panel_sheet(charts: Sequence[Chart]) -> Image.Image:
-    """All charts on one white sheet."""
+def panel_sheet(charts: Sequence[Chart], zoom: float = ZOOM) -> Image.Image:
+    """All charts on one white sheet, with `zoom` pixels for a chart's unit."""
     from PIL import Image
 
     across = 1 if len(charts) == 1 else 2 if len(charts) in (2, 4) else 3
     down = ceil(len(charts) / across)
-    height = TITLE + HEIGHT + LEGEND
-    zoom = ZOOM * OVER
-    sheet = Image.new("RGB", (across * WIDTH * zoom, down * height * zoom), (255, 255, 255))
+    height = TITLE + max(chart.height for chart in charts) + LEGEND
+    zoom *= OVER
+    size = round(across * WIDTH * zoom), round(down * height * zoom)
+    sheet = Image.new("RGB", size, (255, 255, 255))
     for index, chart in enumerate(charts):
-        _panel(_Pen(sheet, index % across * WIDTH, index // across * height), chart)
+        _panel(_Pen(sheet, index % across * WIDTH, index // across * height, zoom), chart)
     return sheet.reduce(OVER)
 
 
@@ -97,11 +101,12 @@ def _panel(pen: _Pen, chart: Chart) -> None:
     used = pen.text(LEFT, 8, chart.title, 14, INK, "lt")
     if chart.scale:
         pen.text(LEFT + used + 8, 10, chart.scale, 11, FAINT, "lt")
-    plot_width, plot_height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+    plot_width, plot_height = WIDTH - LEFT - RIGHT, chart.height - TOP - BOTTOM
+    bottom = TITLE + chart.height - BOTTOM
 
     def place(x: float, y: float) -> Point:
         """Of parts of the plot."""
-        return LEFT + x * plot_width, TITLE + HEIGHT - BOTTOM - y * plot_height
+        return LEFT + x * plot_width, bottom - y * plot_height
 
     for tick in chart.y.ticks:
         _, y = place(0, chart.y.place(tick))
@@ -109,8 +114,10 @@ def _panel(pen: _Pen, chart: Chart) -> None:
         pen.text(LEFT - 7, y, tick_text(tick), 11, FAINT, "rm")
     for tick in chart.x.ticks:
         x, _ = place(chart.x.place(tick), 0)
-        pen.text(x, TITLE + HEIGHT - BOTTOM + 8, tick_text(tick), 11, FAINT, "mt")
-    pen.text(LEFT + plot_width / 2, TITLE + HEIGHT - BOTTOM + 21, "step", 11, FAINT, "mt")
+        if not chart.across:  # of a plane: both axes are ruled
+            pen.line([(x, bottom), place(chart.x.place(tick), 1)], RULE, 0.8)
+        pen.text(x, bottom + 8, tick_text(tick), 11, FAINT, "mt")
+    pen.text(LEFT + plot_width / 2, bottom + 21, chart.across, 11, FAINT, "mt")
     for series in chart.series:
         _series(pen, chart, series, place)
     _legend(pen, chart)
@@ -126,14 +133,14 @@ def _series(
         if beyond:
             pen.arrow(*place(x, y), 3.6, colour)
         else:
-            pen.dot(*place(x, y), 2.6, colour)
+            pen.dot(*place(x, y), RADII.get(series.style, 2.6), colour)
 
 
 def _legend(pen: _Pen, chart: Chart) -> None:
     x = float(LEFT)
-    y = TITLE + HEIGHT + 2
+    y = TITLE + chart.height + 2
     for series in chart.series:
-        if series.style in EVALUATIONS:
+        if series.style in EVALUATIONS or series.style in SCATTERED:
             pen.dot(x + 10, y + 5, 3, COLOURS[series.style])
         else:
             pen.line([(x, y + 5), (x + 14, y + 5)], COLOURS[series.style], 2.4)

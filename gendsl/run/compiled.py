@@ -67,7 +67,7 @@ def compile_job(job: Job, step: StepGraph, initial: Mapping[str, Node]) -> Compi
                 sampler.bound(job.sizes, n),
             )
             for name, sampler in graph.samplers.items()
-            for n in sampler_sizes(sampler)
+            for n in sampler_sizes(job, sampler)
         },
     )
 

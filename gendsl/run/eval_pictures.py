@@ -1,5 +1,5 @@
 """Pictures of a trained run: walks along latent coordinates, interpolations, nearest examples,
-and denoising strips (see `eval_strips`).
+samples of a plane over held-out ones, and denoising strips (see `eval_strips`).
 
 In: a reopened run. Out: PNG files in its folder. A sampler that draws one latent tensor per example
 (`z: [N, Z] ~ normal(mean = 0, var = 1)`) and nothing else is walked: its draw is replaced in the
@@ -23,8 +23,9 @@ from gendsl.run import pictures
 from gendsl.run.eval_strips import write_strips
 from gendsl.run.metrics_features import nearest
 from gendsl.run.reopen import Reopened
-from gendsl.run.sample import Result, arguments, result_of
+from gendsl.run.sample import Result, arguments, picture_of, plane_of, result_of
 from gendsl.run.sample_command import draw
+from gendsl.run.scatter import SHOWN_POINTS
 from gendsl.shape.dim import Dim
 
 Array = np.ndarray[Any, Any]
@@ -63,6 +64,7 @@ def write_pictures(run: Reopened) -> Iterator[Path]:
             walks = between(ends)
             yield from _walk(run, sampler, latent, f"interpolation-{name}.png", walks, labels)
         yield from _nearest(run, sampler)
+        yield from _points(run, sampler)
 
 
 def latent_of(sampler: SamplerGraph) -> Any:
@@ -135,6 +137,16 @@ def _grid(run: Reopened, result: Result, file: str, columns: int, labels: Labels
     tiles = pictures.tiles(result.values, result.image, result.low, result.high)
     pictures.write(path, pictures.grid(tiles, columns, labels.caption, labels.rows))
     return path
+
+
+def _points(run: Reopened, sampler: SamplerGraph) -> Iterator[Path]:
+    """Points of a plane over held-out ones."""
+    if not plane_of(run.job, next(iter(sampler.outputs.values()))):
+        return
+    result = draw(run, sampler, min(sampler.default_size, SHOWN_POINTS))[0]
+    path = run.folder.path / f"scatter-{sampler.name}.png"
+    pictures.write(path, picture_of(run.job, result, sampler.name))
+    yield path
 
 
 def _nearest(run: Reopened, sampler: SamplerGraph) -> Iterator[Path]:

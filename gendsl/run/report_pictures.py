@@ -21,7 +21,7 @@ Json = dict[str, Any]
 SHOWN_STEPS = 6  # pictures in the strip of samples over time
 
 # `gendsl eval` and the end of a run name a picture by its kind and the sampler: "nearest-ddim".
-_OF_SAMPLERS = ("denoising", "traversal", "interpolation", "nearest")
+_OF_SAMPLERS = ("scatter", "denoising", "traversal", "interpolation", "nearest")
 
 
 def final_pictures(folder: RunFolder, manifest: Json) -> str:

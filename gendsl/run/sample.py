@@ -1,8 +1,9 @@
 """Samplers and `show` values: run them, draw what is a picture, save the rest.
 
-In: a job's current values. Out: PNG grids (an image shape and a finite range were declared) or
-`.npy` files. Always: the same seed draws the same latent variables at every step, so pictures of
-different steps show the model change and nothing else.
+In: a job's current values. Out: PNG files (grids where an image shape and a finite range were
+declared, points of a plane over those of the data) or `.npy` files. Always: the same seed draws the
+same latent variables at every step, so pictures of different steps show the model change and
+nothing else.
 """
 
 from __future__ import annotations
@@ -13,33 +14,43 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gendsl.core.program import DataField
+from gendsl.data.order import permutation
 from gendsl.diagnostics.model import fail
 from gendsl.ir.graph import SamplerGraph, Show
 from gendsl.noise import Noise
 from gendsl.ops.leaf import Input
 from gendsl.run import pictures
+from gendsl.run.chart_png import panel_sheet
 from gendsl.run.compiled import Compiled, hypers_at, shown_count
 from gendsl.run.evaluate import readable
 from gendsl.run.files import write_whole
 from gendsl.run.job import Job
-from gendsl.shape.tensor_type import Fin
+from gendsl.run.scatter import SHOWN_POINTS, scatter
+from gendsl.shape.tensor_type import Fin, Real
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Array = np.ndarray[Any, Any]
 Image3 = tuple[int, int, int]
+REAL = Real()
 
 FEW = 20  # examples in a picture made during training
 FEW_COLUMNS = 5
+FEW_POINTS = 1000  # the same for points of a plane
+POINTS_ZOOM = 1.25  # two of these pictures stand side by side in a report
 
 
 @dataclass(frozen=True)
 class Result:
-    """One named result: values, and what it takes to draw them: `image` is None when it is no
-    picture, and `reason` says why, with what to write instead."""
+    """One named result: values, and what it takes to draw them: `image` where they are images,
+    `plane` the data field where they are points like its own; for anything else `reason` says why
+    it is no picture, with what to write instead."""
 
     name: str
     values: Array
@@ -47,11 +58,18 @@ class Result:
     low: float
     high: float
     reason: str = ""
+    plane: str = ""
+
+    @property
+    def drawable(self) -> bool:
+        return self.image is not None or bool(self.plane)
 
 
-def sampler_sizes(sampler: SamplerGraph) -> tuple[int, ...]:
+def sampler_sizes(job: Job, sampler: SamplerGraph) -> tuple[int, ...]:
     """The numbers of examples that a run asks for: a few on the way, all at the end."""
-    return tuple(sorted({min(FEW, sampler.default_size), sampler.default_size}))
+    points = any(plane_of(job, show) for show in sampler.outputs.values())
+    few = FEW_POINTS if points else FEW
+    return tuple(sorted({min(few, sampler.default_size), sampler.default_size}))
 
 
 def arguments(sampler: SamplerGraph, count: int, sizes: Mapping[str, int]) -> dict[str, Array]:
@@ -104,6 +122,9 @@ def sample(
 
 def result_of(job: Job, name: str, values: Array, show: Show) -> Result:
     image, (low, high) = _image(job, show), _range(show)
+    plane = plane_of(job, show)
+    if plane:
+        return Result(name, values, None, 0.0, 1.0, plane=plane)
     if not pictures.drawable(image, low, high) or low is None or high is None:
         return Result(name, values, None, 0.0, 1.0, no_picture(job, show))
     return Result(name, values, image, low, high)
@@ -119,7 +140,7 @@ def _range(show: Show) -> tuple[float | None, float | None]:
 def no_picture(job: Job, show: Show) -> str:
     """Why a tensor is no picture and what would make it one; "" when it is."""
     image, (low, high) = _image(job, show), _range(show)
-    if pictures.drawable(image, low, high):
+    if pictures.drawable(image, low, high) or plane_of(job, show):
         return ""
     if image is None:
         shape = ", ".join(str(d) for d in show.node.type.shape)
@@ -128,6 +149,31 @@ def no_picture(job: Job, show: Show) -> str:
         return f"{image[0]} channels, where a picture has 1 or 3"
     had = "no range is declared" if show.range is None else f"its range is {show.range}"
     return f"{had}: write what stands for black and white, as in `in 0..1`"
+
+
+def plane_of(job: Job, show: Show) -> str:
+    """The data field whose examples are points of a plane, where the tensor holds such too."""
+    axes = show.node.type.shape
+    if len(axes) != 2 or show.node.type.elem != REAL or not axes[1].names <= job.sizes.keys():
+        return ""
+    if axes[1].size(job.sizes) != 2:
+        return ""
+    fields = job.source.interface.data.items()
+    found = (n for n, f in fields if f.elem == REAL and _factors(job, f) == (2,))
+    return next(found, "")
+
+
+def picture_of(job: Job, result: Result, title: str, columns: int | None = None) -> Image.Image:
+    """A drawable result: images as a grid, points over those of the held-out part."""
+    if result.image is not None:
+        tiles = pictures.tiles(result.values, result.image, result.low, result.high)
+        return pictures.grid(tiles, columns)
+    assert job.examples is not None
+    count = job.examples.held_out_count
+    # Data may come in order: the points are a random choice of it.
+    rows = permutation(count, job.seed, "points", 0)[:SHOWN_POINTS]
+    data = job.examples.held_out(rows)[result.plane]
+    return panel_sheet([scatter(title, result.values, data, count)], POINTS_ZOOM)
 
 
 def sample_files(job: Job) -> dict[tuple[str, str], str]:
@@ -174,11 +220,10 @@ def write_samples(
     for name, sampler in job.source.graph.samplers.items():
         for result in sample(job, compiled, name, sampler.default_size, values, step):
             path = folder / files[name, result.name]
-            if result.image is None:
-                _write_npy(path, result.values)
+            if result.drawable:
+                pictures.write(path, picture_of(job, result, result.name or name))
             else:
-                drawn = pictures.tiles(result.values, result.image, result.low, result.high)
-                pictures.write(path, pictures.grid(drawn))
+                _write_npy(path, result.values)
             written.append(path)
     return written
 
@@ -189,12 +234,11 @@ def write_progress(
     """A few samples of the first sampler that draws pictures: `samples/step-%08d.png`. The others
     wait for the end, since a program puts its fastest sampler first."""
     for name, sampler in job.source.graph.samplers.items():
-        results = sample(job, compiled, name, sampler_sizes(sampler)[0], values, step)
-        drawn = [(r, r.image) for r in results if r.image is not None]
-        for count, (result, image) in enumerate(drawn):
+        results = sample(job, compiled, name, sampler_sizes(job, sampler)[0], values, step)
+        drawn = [result for result in results if result.drawable]
+        for count, result in enumerate(drawn):
             suffix = f"-{result.name}" if count else ""
-            tiles = pictures.tiles(result.values, image, result.low, result.high)
-            picture = pictures.grid(tiles, FEW_COLUMNS)
+            picture = picture_of(job, result, result.name or name, FEW_COLUMNS)
             pictures.write(folder / f"step-{step:08d}{suffix}.png", picture)
         if drawn:
             return
@@ -216,11 +260,12 @@ def write_shows(
     written = []
     for name, show in compiled.shows.items():
         result = result_of(job, name, outputs[name], show)
-        if result.image is None:
-            path = folder / f"{name}.npy"
+        path = folder / f"{name}.{'png' if result.drawable else 'npy'}"
+        if result.plane:
+            pictures.write(path, picture_of(job, result, name))
+        elif result.image is None:
             _write_npy(path, result.values)
         else:
-            path = folder / f"{name}.png"
             shown = pictures.tiles(result.values, result.image, result.low, result.high)
             rows = [*_original(job, batch, result.image), pictures.Row(name, shown)]
             pictures.write(path, pictures.comparison(rows))

@@ -24,7 +24,7 @@ from gendsl.ops.leaf import Input
 from gendsl.run import pictures
 from gendsl.run.files import write_whole
 from gendsl.run.reopen import Reopened
-from gendsl.run.sample import Result, arguments, result_of
+from gendsl.run.sample import Result, arguments, picture_of, result_of
 from gendsl.shape.dim import Dim
 from gendsl.shape.tensor_type import Fin, Range
 
@@ -206,16 +206,16 @@ def write(run: Reopened, request: SampleRequest) -> list[tuple[Path, Result]]:
 def write_result(run: Reopened, sampler: SamplerGraph, result: Result, out: Path | None) -> Path:
     """A picture as PNG (as `.npy` where the name says so), anything else as `.npy`."""
     name = sampler.name if not result.name else f"{sampler.name}-{result.name}"
-    suffix = ".npy" if result.image is None else ".png"
+    suffix = ".png" if result.drawable else ".npy"
     path = out or run.folder.path / f"sample-{name}-{len(result.values)}{suffix}"
     if out is not None and result.name:
         path = out.with_name(f"{out.stem}-{result.name}{out.suffix}")
-    if path.suffix not in (".png", ".npy") or (path.suffix == ".png" and result.image is None):
-        kinds = "`.npy`" if result.image is None else "`.png` or `.npy`"
+    if path.suffix not in (".png", ".npy") or (path.suffix == ".png" and not result.drawable):
+        kinds = "`.png` or `.npy`" if result.drawable else "`.npy`"
         raise fail(
             "E1083",
             f"cannot write `{sampler.name}` to {path}",
-            notes=(f"no picture: {result.reason}",) if result.image is None else (),
+            notes=() if result.drawable else (f"no picture: {result.reason}",),
             help=f"name a file that ends in {kinds}",
         )
     if path.suffix == ".npy":
@@ -223,7 +223,5 @@ def write_result(run: Reopened, sampler: SamplerGraph, result: Result, out: Path
         np.save(buffer, result.values, allow_pickle=False)
         write_whole(path, buffer.getvalue())
     else:
-        assert result.image is not None
-        tiles = pictures.tiles(result.values, result.image, result.low, result.high)
-        pictures.write(path, pictures.grid(tiles))
+        pictures.write(path, picture_of(run.job, result, result.name or sampler.name))
     return path

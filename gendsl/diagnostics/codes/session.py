@@ -222,8 +222,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         "E1083",
         "samples cannot be written to this file",
-        "Pictures (an image shape and a range are declared) go to `.png` or `.npy` files, all "
-        "other samples to `.npy` files.",
+        "Pictures (an image shape and a range are declared, or points of a plane as the data are) "
+        "go to `.png` or `.npy` files, all other samples to `.npy` files.",
         "",
         _FLAG,
     ),
