@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 ZOOM = 2  # the picture's own resolution
 OVER = 2  # oversampling on top of it
 TITLE = 26
-LEGEND = 24
+LEGEND_ROW, LEGEND_SIZE = 16, 11  # the height of a row, and of its letters
+SWATCH = 19  # before a name in the legend
 COLOURS = {
     "train": (178, 199, 230),
     "smooth": (46, 98, 178),
@@ -88,7 +89,8 @@ def panel_sheet(charts: Sequence[Chart], zoom: float = ZOOM) -> Image.Image:
 
     across = 1 if len(charts) == 1 else 2 if len(charts) in (2, 4) else 3
     down = ceil(len(charts) / across)
-    height = TITLE + max(chart.height for chart in charts) + LEGEND
+    rows = max(len(legend_rows(chart.series)) for chart in charts)
+    height = TITLE + max(chart.height for chart in charts) + 8 + rows * LEGEND_ROW
     zoom *= OVER
     size = round(across * WIDTH * zoom), round(down * height * zoom)
     sheet = Image.new("RGB", size, (255, 255, 255))
@@ -136,12 +138,29 @@ def _series(
             pen.dot(*place(x, y), RADII.get(series.style, 2.6), colour)
 
 
-def _legend(pen: _Pen, chart: Chart) -> None:
+def legend_rows(series: Sequence[Series]) -> list[list[tuple[float, Series]]]:
+    """Where each entry of a legend begins, in as many rows as it takes to stay below the chart."""
+    from PIL import ImageFont
+
+    font: Any = ImageFont.load_default(LEGEND_SIZE * ZOOM)  # as the entries are drawn, or nearly
+    rows: list[list[tuple[float, Series]]] = [[]]
     x = float(LEFT)
-    y = TITLE + chart.height + 2
-    for series in chart.series:
-        if series.style in EVALUATIONS or series.style in SCATTERED:
-            pen.dot(x + 10, y + 5, 3, COLOURS[series.style])
-        else:
-            pen.line([(x, y + 5), (x + 14, y + 5)], COLOURS[series.style], 2.4)
-        x += 19 + pen.text(x + 19, y + 5, series.name, 11, FAINT, "lm") + 14
+    for entry in series:
+        width = SWATCH + float(font.getlength(entry.name)) / ZOOM
+        if rows[-1] and x + width > WIDTH:
+            rows.append([])
+            x = float(LEFT)
+        rows[-1].append((x, entry))
+        x += width + 14
+    return rows
+
+
+def _legend(pen: _Pen, chart: Chart) -> None:
+    for number, row in enumerate(legend_rows(chart.series)):
+        y = TITLE + chart.height + 7 + number * LEGEND_ROW
+        for x, entry in row:
+            if entry.style in EVALUATIONS or entry.style in SCATTERED:
+                pen.dot(x + 10, y, 3, COLOURS[entry.style])
+            else:
+                pen.line([(x, y), (x + 14, y)], COLOURS[entry.style], 2.4)
+            pen.text(x + SWATCH, y, entry.name, LEGEND_SIZE, FAINT, "lm")

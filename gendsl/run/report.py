@@ -115,8 +115,8 @@ def _header(manifest: Json, records: Sequence[Record]) -> str:
     program, progress = manifest["program"], manifest["progress"]
     state = "finished" if manifest["finished"] else progress["state"]
     line = (
-        f"{escape(program['path'])} · {progress['step']} of {counted(manifest['steps'], 'step')}, "
-        f"{state} · seed {manifest['seed']} · {escape(manifest['target'])}, products in "
+        f"{escape(program['path'])} · {progress['step']:,} of "
+        f"{counted(manifest['steps'], 'step')}, {state} · seed {manifest['seed']} · {escape(manifest['target'])}, products in "
         f"{escape(manifest['precision'])}"
     )
     in_nats = objectives_in_nats(manifest["claims"])

@@ -181,6 +181,27 @@ def test_a_chart_says_its_unit_and_scale(unit: str, log: bool, scale: str) -> No
     assert chart.chart("t", unit, [chart.Series("s", "value", points)], log=log).scale == scale
 
 
+def test_a_long_legend_stays_below_its_chart() -> None:
+    """It goes on in another row, for which the sheet has room."""
+    points = tuple((float(x), 1.0 + x % 2) for x in range(40))
+    many = [
+        *chart.with_smooth(chart.Series("train", "train", points)),
+        chart.Series("held-out", "heldout", points),
+        chart.Series("held-out, averaged weights", "ema", points),
+    ]
+    rows = chart_png.legend_rows(many)
+    assert [s.name for row in rows for _, s in row] == [s.name for s in many] and len(rows) == 2
+    sheets = [
+        np.asarray(chart_png.panel_sheet([chart.chart("a", "", series)] * 2))
+        for series in (many[:1], many)
+    ]
+    assert sheets[1].shape[0] == sheets[0].shape[0] + chart_png.ZOOM * chart_png.LEGEND_ROW
+    border = chart.WIDTH * chart_png.ZOOM
+    legend = sheets[1][chart_png.ZOOM * (chart_png.TITLE + chart.HEIGHT) :]
+    assert (legend[:, border - 4 : border + 4 + chart.LEFT] == 255).all()
+    assert (legend[-chart_png.ZOOM * chart_png.LEGEND_ROW :, :border] != 255).any()
+
+
 def test_the_running_mean_keeps_straight_lines() -> None:
     line = tuple((float(k), 3.0 * k + 1.0) for k in range(100))
     found = chart.smooth(line)
