@@ -116,8 +116,8 @@ def _header(manifest: Json, records: Sequence[Record]) -> str:
     state = "finished" if manifest["finished"] else progress["state"]
     line = (
         f"{escape(program['path'])} · {progress['step']:,} of "
-        f"{counted(manifest['steps'], 'step')}, {state} · seed {manifest['seed']} · {escape(manifest['target'])}, products in "
-        f"{escape(manifest['precision'])}"
+        f"{counted(manifest['steps'], 'step')}, {state} · seed {manifest['seed']} · "
+        f"{escape(manifest['target'])}, products in {escape(manifest['precision'])}"
     )
     in_nats = objectives_in_nats(manifest["claims"])
     tiles = []
