@@ -37,8 +37,10 @@ def final_pictures(folder: RunFolder, manifest: Json) -> str:
         key=lambda path: _place(path, list(samples), samplers),
     )
     captions = {}
+    if manifest["progress"]["state"] in ("finished", "interrupted"):
+        drawn -= {f"denoising-{name}.png" for name in samplers[:1]}  # the run's end draws it again
     for path in found:
-        captions[path] = path.stem.replace("_", " ")
+        captions[path] = path.stem  # with names as the program has them
         if path.name in samples:
             captions[path] = f"samples of {samples[path.name]}"
         if path.name in drawn and measured != step:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -95,3 +96,19 @@ def test_eval_draws_the_strip(tmp_path: Path) -> None:
     with Image.open(tmp_path / "run" / "denoising-halves.png") as image:
         assert image.width > 8 * 56 and image.height > 5 * 56
         assert len(set(image.convert("L").tobytes())) > 20
+
+
+def test_only_strips_that_stay_behind_are_of_an_earlier_step(tmp_path: Path) -> None:
+    """The end of a run draws its first sampler's strip again, the others are those of eval."""
+    start = PROGRAM.index("sampler halves")
+    again = PROGRAM[start:].replace("halves", "with_noise")
+    (tmp_path / "p.gml").write_text(PROGRAM + "\n" + again)
+    run = tmp_path / "run"
+    assert main(["run", str(tmp_path / "p.gml"), "--out", str(run)]) == 0
+    assert main(["eval", str(run), "--n", "4"]) == 0
+    assert main(["run", "--resume", "--out", str(run), "--steps", "4"]) == 0
+    captions = re.findall("<figcaption>(.*?)</figcaption>", (run / "report.html").read_text())
+    assert [caption for caption in captions if "denoising" in caption] == [
+        "denoising-halves",
+        "denoising-with_noise, of step 2",
+    ]
