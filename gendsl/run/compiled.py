@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from gendsl.data.order import permutation
 from gendsl.diagnostics.model import fail
 from gendsl.ir.graph import Node, Show
 from gendsl.ir.step import StepGraph
@@ -99,11 +101,19 @@ def evaluation_outputs(job: Job) -> dict[str, Node]:
 
 def evaluated_rows(job: Job, whole: bool) -> Array:
     """The held-out examples that an evaluation measures: all of them where `whole` is set or there
-    are at most `EVALUATED`, else that many, evenly spaced."""
+    are at most `EVALUATED`, else that many, chosen at random but the same in every run: where
+    classes take turns, evenly spaced examples may be of one class."""
     count = job.examples.held_out_count if job.examples else 0
     if whole or count <= EVALUATED:
         return np.arange(count)
-    return np.arange(EVALUATED) * count // EVALUATED
+    return _chosen(count, EVALUATED)
+
+
+@lru_cache(maxsize=4)
+def _chosen(count: int, some: int) -> Array:
+    found: Array = np.sort(permutation(count, 0, "evaluated", 0)[:some])
+    found.flags.writeable = False
+    return found
 
 
 def evaluation_parts(job: Job, whole: bool) -> list[int]:
