@@ -59,14 +59,17 @@ def first_manifest(job: Job, compiled: Compiled, then: Json | None, start: int) 
     return found | job.identity()
 
 
-def thread_counts(job: Job, then: Json | None, start: int) -> list[int]:
+def thread_counts(job: Job, then: Json | None, start: int) -> list[int | None]:
     """How many threads the sessions of this run had, in turn: more than one entry where a session
-    went on with another number, none on a target whose numbers do not depend on them."""
-    now = getattr(job.target, "threads", None)
-    if now is None:
-        return []
-    before: list[int] = then.get("threads", {}).get("torch", []) if then and start else []
-    return before if before[-1:] == [now] else [*before, now]
+    went on with another number; None for a session of which that is not known (of an older
+    gendsl), or on another kind of device. Empty if all were on a device without threads."""
+    now: int | None = getattr(job.target, "threads", None)
+    if then is None or start == 0:
+        return [] if now is None else [now]
+    before: list[int | None] = then.get("threads", {"torch": [None]})["torch"]
+    if not before:
+        return [] if now is None else [None, now]
+    return before if before[-1] == now else [*before, now]
 
 
 def final_manifest(first: Json, *, finished: bool, progress: dict[str, Any]) -> Json:

@@ -237,7 +237,7 @@ def _origin(manifest: Json) -> str:
         ]
     rows += [(escape(name), escape(version)) for name, version in manifest["versions"].items()]
     if "threads" in manifest:
-        counts = ", then ".join(map(str, manifest["threads"]["torch"])) or "of no effect"
+        counts = _threads(manifest["threads"]["torch"]) or "of no effect"
         cores = counted(manifest["threads"]["cores"], "processor core")
         rows.append(("threads", f"{counts} ({cores})"))
     return _section("Data and versions", f'<div class="card">{_table(("", ""), rows)}</div>')
@@ -253,12 +253,12 @@ def _again(folder: RunFolder, manifest: Json) -> str:
     return _section(
         "Again",
         f'<div class="card"><p class="soft">{what} from the last checkpoint:</p>'
-        f'<pre>{escape(resume)}</pre><p class="soft">{escape(_how_equal(manifest))}:</p>'
+        f'<pre>{escape(resume)}</pre><p class="soft">{escape(how_equal(manifest))}:</p>'
         f"<pre>{escape(fresh_command(command))}</pre></div>",
     )
 
 
-def _how_equal(manifest: Json) -> str:
+def how_equal(manifest: Json) -> str:
     """What the run started anew has in common with this one."""
     same = "The same run from the start"
     if "threads" not in manifest:  # older manifests
@@ -266,14 +266,20 @@ def _how_equal(manifest: Json) -> str:
     match manifest["threads"]["torch"]:
         case []:
             return f"{same}, bit for bit on the same kind of GPU with the same versions and kernels"
-        case [count]:
+        case [int(count)]:
             return (
                 f"{same}, bit for bit on the same kind of processor with the same versions and "
                 f"{counted(count, 'thread')} (OMP_NUM_THREADS={count})"
             )
         case counts:
-            had = ", then ".join(map(str, counts))
-            return f"{same}; its last bits may differ, since this one had {had} threads"
+            return (
+                f"{same}; its last bits may differ, since this one had {_threads(counts)} threads"
+            )
+
+
+def _threads(counts: Sequence[int | None]) -> str:
+    """Of the sessions of a run, in turn."""
+    return ", then ".join("an unknown number of" if n is None else str(n) for n in counts)
 
 
 def _program(manifest: Json) -> str:

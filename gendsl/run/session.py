@@ -272,7 +272,7 @@ class Session:
     def _note_threads(self, start: int, then: manifest.Json) -> None:
         """Say that a run goes on with another number of threads than it had."""
         now, before = thread_counts(self.job, then, start), then.get("threads", {}).get("torch", [])
-        if start and before and now and now != before:
+        if start and before and before[-1] and now[-1] and now != before:
             self.progress.note(
                 f"note     {counted(now[-1], 'thread')}, but {before[-1]} before: bits may differ "
                 f"from those of an unbroken run (OMP_NUM_THREADS={before[-1]} keeps them)"

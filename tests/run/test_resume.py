@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,7 +19,9 @@ from backends.torch_cpu.target import TorchCpu
 from gendsl.run import checkpoint, files, metrics, session
 from gendsl.run.folder import RunFolder
 from gendsl.run.loop import Loop
-from tests.run.making import codes, go, lasting, tiny
+from gendsl.run.record import thread_counts
+from gendsl.run.report import how_equal
+from tests.run.making import codes, go, lasting, prepared, tiny
 
 STEPS = 230  # checkpoints at 100, 200 and at the end, which is off every cadence
 
@@ -156,6 +160,32 @@ def test_another_number_of_threads_is_said(
     for page in told[:2]:
         assert "bit for bit on the same kind of processor" in page and "and 3 threads (" in page
     assert "this one had 3, then 5 threads" in told[2] and "bit for bit" not in told[2]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "counts"),
+    [
+        ([3], 3, [3]),
+        ([3], 5, [3, 5]),
+        ([3, 5], 5, [3, 5]),
+        ([3], None, [3, None]),  # it went on on a device without threads
+        ([], None, []),
+        ([], 3, [None, 3]),
+        (None, 3, [None, 3]),  # of an older gendsl
+        (None, None, [None]),
+    ],
+)
+def test_threads_of_sessions(
+    before: list[int] | None, now: int | None, counts: list[int | None], tmp_path: Path
+) -> None:
+    job, _ = prepared(tiny(tmp_path))
+    then = {} if before is None else {"threads": {"torch": before}}
+    job = replace(job, target=SimpleNamespace(threads=now))  # type: ignore[arg-type]
+    assert thread_counts(job, then, 7) == counts
+    assert thread_counts(job, then, 0) == thread_counts(job, None, 0) == ([now] if now else [])
+    told = how_equal({"threads": {"torch": counts, "cores": 4}})
+    assert ("bit for bit" in told) == (counts in ([3], []))
+    assert ("unknown" in told) == (None in counts)
 
 
 def test_a_finished_run_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
