@@ -16,6 +16,7 @@ from gendsl.core import claim as c
 from gendsl.core.program import Interface
 from gendsl.ir.graph import Graph, Node
 from gendsl.prove import forms
+from gendsl.prove.budget import undisturbed
 from gendsl.prove.case import Case, Outcome
 from gendsl.prove.kernel.normal import KernelError, stop_at
 from gendsl.prove.props import IllPosed
@@ -70,7 +71,8 @@ def settle_one(
         setting = replace(setting, defined=defined)
     stop_at(deadline)
     try:
-        outcome = forms.settled(Case(claim, graph, interface, setting))
+        with undisturbed():
+            outcome = forms.settled(Case(claim, graph, interface, setting))
     except IllPosed as problem:
         outcome = Outcome("unknown", goal=str(problem), note="ill-posed")
     except (KernelError, RecursionError) as problem:

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gendsl.ir.graph import Node
+from gendsl.prove.budget import undisturbed
 from gendsl.shape.tensor_type import Bool, Fin
 from gendsl.validate import value as v
 from gendsl.validate import whole as w
@@ -117,8 +118,9 @@ class Checker:
         for task in [*(t for t in launch.tasks if t not in chained), *chained]:
             w.stop_at(time.process_time() + self.limit)
             try:
-                machine, findings = self._ran(stage, task)
-                found.append(findings + list(self._findings(launch, task, machine)))
+                with undisturbed():
+                    machine, findings = self._ran(stage, task)
+                    found.append(findings + list(self._findings(launch, task, machine)))
             finally:
                 w.stop_at(float("inf"))
             ran.append((task, machine))

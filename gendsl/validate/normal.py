@@ -17,6 +17,7 @@ from typing import Any
 
 from gendsl.ops.arithmetic import Neg
 from gendsl.prove import advice
+from gendsl.prove.budget import undisturbed
 from gendsl.prove.equal import prove_zero
 from gendsl.prove.kernel import normal as n
 from gendsl.prove.kernel.term import ONE, ZERO, Atom, Poly, atom, const, of_atom
@@ -324,6 +325,11 @@ def equal(a: Value, b: Value, seconds: float = SECONDS) -> str | None:
     ("differ: ..." or "unknown: ...")."""
     if a is b:
         return None
+    with undisturbed():
+        return _decided(a, b, seconds)
+
+
+def _decided(a: Value, b: Value, seconds: float) -> str | None:
     forms = Forms()
     n.stop_at(time.process_time() + seconds)
     try:

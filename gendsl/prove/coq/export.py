@@ -22,6 +22,7 @@ from gendsl.ops import arithmetic as ar
 from gendsl.ops import broadcast as br
 from gendsl.ops import unary as un
 from gendsl.prove import export_lean as lean
+from gendsl.prove.budget import undisturbed
 from gendsl.prove.case import Outcome
 from gendsl.prove.coq import running
 from gendsl.prove.coq.direct import direct
@@ -101,7 +102,8 @@ def _proved(sequent: Sequent, setting: Setting, name: str) -> tuple[Theorem, Par
     deadline = time.process_time() + SECONDS
     n.stop_at(deadline)
     try:
-        found = prove(sequent, replace(setting, deadline=deadline))
+        with undisturbed():
+            found = prove(sequent, replace(setting, deadline=deadline))
     finally:
         n.stop_at(float("inf"))
     if found is None:
