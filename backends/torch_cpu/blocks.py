@@ -96,14 +96,12 @@ class _Source:
         """Whether the gradients of a unit lie side by side as its parameters do: as slices of one
         value; along the first axis it is enough that they are values of their own."""
         slices = [self._slice(gradients[path], unit.axis) for path in unit.paths]
-        if not any(slices):
+        found = [s for s in slices if s is not None]
+        if not found:
             return unit.axis == 0
-        end = 0
-        for found in slices:
-            if found is None or found[0] != slices[0][0] or found[1] != end:  # type: ignore[index]
-                return False
-            end = found[2]
-        return True
+        starts, ends = [start for _, start, _ in found], [end for _, _, end in found]
+        one = len({name for name, _, _ in found}) == 1 and len(found) == len(slices)
+        return one and starts == [0, *ends[:-1]]
 
     def _slice(self, e: ast.expr, axis: int) -> tuple[str, int, int] | None:
         """The value that a gradient is a slice of, and from where to where."""
